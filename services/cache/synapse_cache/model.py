@@ -1,0 +1,156 @@
+"""The nouns of the cache: what is asked, what is stored, what was found."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
+
+    Vector = npt.NDArray[np.float32]
+    """A unit vector, shape (dimension,), float32."""
+
+DEFAULT_NAMESPACE = "default"
+
+
+class Finish(StrEnum):
+    """Why one choice of an answer ended."""
+
+    STOP = "stop"
+    LENGTH = "length"
+    TOOL_CALLS = "tool_calls"
+    CONTENT_FILTER = "content_filter"
+    OTHER = "other"
+    NONE = "none"
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where in the cache a request looks: nothing ever crosses a tenant or a namespace.
+
+    `epoch` counts the namespace's flushes; entries of an older epoch are dead.
+    """
+
+    tenant: str
+    namespace: str = DEFAULT_NAMESPACE
+    epoch: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """What is asked, reduced to what the cache needs.
+
+    `key` and `scope` are hexadecimal SHA-256; `prompt` is the last user message when it may be matched by meaning
+    and None when the request is exact-only, with `exact_only_reason` saying why. `payload` is the request in the
+    wire's form; the domain hands it on and never looks inside.
+    """
+
+    key: str
+    scope: str
+    model: str
+    prompt: str | None
+    payload: object
+    exact_only_reason: str = ""
+    uncacheable_reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """A complete answer, with what the write gates look at. `payload` is the wire's serialised form."""
+
+    payload: bytes
+    finishes: tuple[Finish, ...]
+    empty: bool
+    tokens: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A stored answer. Times are seconds since the epoch; `prompt` is None when it is exact-only."""
+
+    id: str
+    key: str
+    scope: str
+    tenant: str
+    namespace: str
+    epoch: int
+    model: str
+    prompt: str | None
+    answer: bytes
+    tokens: int
+    created_at: float
+    expires_at: float
+    semantic_expires_at: float
+    tags: tuple[str, ...] = ()
+
+    def belongs_to(self, place: Place) -> bool:
+        """Whether it may be served there: same tenant, namespace and epoch."""
+        return (self.tenant, self.namespace, self.epoch) == (place.tenant, place.namespace, place.epoch)
+
+
+@dataclass(frozen=True, slots=True)
+class Match:
+    """An entry found by meaning, before anybody decided: enough to decide on, and its id to fetch it."""
+
+    entry_id: str
+    key: str
+    prompt: str
+    similarity: float
+    created_at: float
+    expires_at: float
+
+
+class Tier(StrEnum):
+    """Where an answer was found."""
+
+    L0 = "L0"
+    L1 = "L1"
+    L2 = "L2"
+
+
+@dataclass(frozen=True, slots=True)
+class Hit:
+    """A stored answer that may be served, and why."""
+
+    entry: Entry
+    tier: Tier
+    similarity: float
+    reason: str
+    considered: tuple[tuple[str, float, str], ...] = ()
+    """Entry id, similarity and veto of every candidate."""
+
+
+@dataclass(frozen=True, slots=True)
+class Miss:
+    """Nothing may be served, and why: a short stable word."""
+
+    reason: str
+    considered: tuple[tuple[str, float, str], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """What the caller wants of the cache for one request."""
+
+    skip: bool = False
+    no_cache: bool = False
+    no_store: bool = False
+    only_if_cached: bool = False
+    max_age_seconds: float | None = None
+    ttl_seconds: float | None = None
+    tags: tuple[str, ...] = ()
+    max_error: float | None = None
+    preview: bool = False
+    passthrough: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Embedding:
+    """A text's vector and the fingerprint of the space it lies in."""
+
+    vector: Vector = field(compare=False)
+    fingerprint: str = ""
+    truncated: bool = False

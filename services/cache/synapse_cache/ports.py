@@ -1,0 +1,146 @@
+"""What the cache needs of the world. Adapters raise the exceptions named here and no others."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Sequence
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from synapse_cache.model import Answer, Embedding, Entry, Match, Place, Question, Vector
+
+
+class StoreUnavailable(Exception):
+    """A store did not answer, or answered that it cannot serve now."""
+
+
+class ExactStore(Protocol):
+    """L1: entries by exact key inside a place, gone at their `expires_at`. Every method raises StoreUnavailable."""
+
+    async def get(self, place: Place, key: str) -> tuple[Entry | None, int]:
+        """The live entry of `key`, and the namespace's current epoch, in one round trip.
+
+        The entry is None when there is none, when it is expired, or when it is of another epoch than the current one.
+        `place.epoch` is ignored: the store knows it.
+        """
+
+    async def put(self, entry: Entry, *, alias_keys: Sequence[str] = ()) -> None:
+        """Store `entry` under its key and under `alias_keys`, replacing what was there, until it expires."""
+
+    async def find(self, tenant: str, entry_id: str) -> Entry | None:
+        """The live entry of that id in the tenant."""
+
+    async def delete(self, tenant: str, entry_id: str) -> Entry | None:
+        """Remove the entry of that id with every key it is stored under; returns it, None when there was none."""
+
+    async def delete_key(self, place: Place, key: str) -> Entry | None:
+        """Remove the entry that `key` leads to, as `delete`."""
+
+    async def flush(self, tenant: str, namespace: str) -> int:
+        """Start a new epoch of the namespace: everything in it is dead at once. Returns the new epoch."""
+
+    async def ping(self) -> None:
+        """Return when the store answers."""
+
+    async def close(self) -> None:
+        """Let go of every connection."""
+
+
+class VectorStore(Protocol):
+    """L2: entries by the meaning of their prompt, inside a place and a scope. Every method raises StoreUnavailable.
+
+    A store belongs to one vector space: it is opened for a fingerprint and a dimension.
+    """
+
+    async def search(
+        self, vector: Vector, *, place: Place, scope: str, limit: int, min_similarity: float, now: float
+    ) -> list[Match]:
+        """Live entries of the place and scope, at most `limit`, most similar first, none below `min_similarity`."""
+
+    async def fetch(self, tenant: str, entry_id: str) -> Entry | None:
+        """The whole entry of that id in the tenant, expired or not."""
+
+    async def insert(self, items: Sequence[tuple[Entry, Vector]]) -> None:
+        """Add entries; one whose id is there already is left as it is. Durable when this returns."""
+
+    async def delete(self, tenant: str, entry_ids: Sequence[str]) -> int:
+        """Remove entries of the tenant by id; returns how many there were."""
+
+    async def delete_namespace(self, tenant: str, namespace: str, *, before_epoch: int) -> int:
+        """Remove a namespace's entries of epochs below `before_epoch`; returns how many there were, -1 if unknown."""
+
+    async def expire(self, *, now: float) -> int:
+        """Remove entries whose `semantic_expires_at` has passed; returns how many there were, -1 if unknown."""
+
+    async def count(self, tenant: str | None = None) -> int:
+        """How many entries there are, of one tenant or of all."""
+
+    async def ping(self) -> None:
+        """Return when the store answers and can be searched."""
+
+    async def close(self) -> None:
+        """Write what is unwritten and let go of every resource."""
+
+
+class Embedder(Protocol):
+    """Texts to vectors. Raises StoreUnavailable when the service does not answer."""
+
+    async def embed(self, text: str) -> Embedding:
+        """The vector of `text`."""
+
+    async def describe(self) -> tuple[str, int]:
+        """Fingerprint and dimension of the vector space."""
+
+
+class Upstream(Protocol):
+    """The backends. Raises SynapseError as the backend's own error; those pass to the caller unchanged."""
+
+    async def generate(self, question: Question, *, caller: Caller) -> Answer:
+        """Ask and return the whole answer."""
+
+    def stream(self, question: Question, *, caller: Caller) -> AsyncIterator[Batch]:
+        """Ask and return the answer as it comes; closing the iterator cancels the call."""
+
+
+class Caller(Protocol):
+    """On whose behalf a backend is asked."""
+
+    @property
+    def request_id(self) -> str:
+        """Id of the request."""
+
+    @property
+    def tenant(self) -> str:
+        """Whose request it is."""
+
+
+class Batch(Protocol):
+    """Events of a streamed answer that arrived together, in the wire's form."""
+
+
+class Assembler(Protocol):
+    """Puts the batches of one streamed answer together."""
+
+    def add(self, batch: Batch) -> None:
+        """Take the next batch."""
+
+    def finish(self) -> Answer:
+        """The whole answer after the stream ended properly."""
+
+
+class Journal(Protocol):
+    """Answers accepted and not yet in every store; survives the death of the process."""
+
+    async def append(self, entry: Entry) -> None:
+        """Remember `entry`: durable against a kill of the process when this returns. OSError when it cannot be written."""
+
+    async def settle(self, entry_ids: Sequence[str]) -> None:
+        """Forget entries that every store has, or that were invalidated."""
+
+    async def pending(self, *, limit: int) -> list[Entry]:
+        """The oldest entries not settled, at most `limit`."""
+
+    async def pending_count(self) -> int:
+        """How many entries are not settled."""
+
+    async def close(self) -> None:
+        """Write what is unwritten."""

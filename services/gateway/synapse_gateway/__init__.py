@@ -1,0 +1,1 @@
+"""The gateway: HTTP of the OpenAI and admin APIs translated to gRPC."""

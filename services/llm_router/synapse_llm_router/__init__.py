@@ -1,0 +1,1 @@
+"""The llm-router: questions to the backends that can answer them."""

@@ -1,0 +1,1 @@
+"""How a service of the mesh runs: errors, serving, channels, settings, telemetry, logging. Knows no service."""

@@ -1,0 +1,212 @@
+"""Serving gRPC: one handler per service built from its descriptor, with health, reflection and a drain.
+
+A servicer is a plain object with one async method per RPC, in snake_case: `async def embed(request, call)` for unary
+RPCs, an async generator for server-streamed ones. Request ids, identity, errors as statuses, metrics and logs are
+laid around each method once, when the service is built, and not per call.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import re
+import time
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+import grpc
+from google.protobuf.message_factory import GetMessageClass
+from grpc_health.v1 import health, health_pb2, health_pb2_grpc
+from grpc_reflection.v1alpha import reflection
+from prometheus_client import Counter, Histogram
+
+from synapse_runtime import tracing
+from synapse_runtime.call import Call, CallReader
+from synapse_runtime.channel import MESSAGE_OPTIONS
+from synapse_runtime.errors import Cancelled, Internal, SynapseError, Unimplemented, to_status
+from synapse_runtime.settings import MeshSettings, require_loopback_or_secret
+
+if TYPE_CHECKING:
+    from google.protobuf.descriptor import MethodDescriptor, ServiceDescriptor
+
+Context: TypeAlias = "grpc.aio.ServicerContext[Any, Any]"
+_log = logging.getLogger("synapse.rpc")
+_RPC_SECONDS = Histogram(
+    "synapse_rpc_duration_seconds",
+    "Time to serve a gRPC call, streams until their end.",
+    ["method", "code"],
+    buckets=(0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60),
+)
+_RPC_ERRORS = Counter("synapse_rpc_errors_total", "gRPC calls that ended in an error.", ["method", "reason"])
+_WORD = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
+
+
+@dataclass(frozen=True)
+class Service:
+    """A servicer with the descriptor of the service that it implements."""
+
+    descriptor: ServiceDescriptor
+    servicer: object
+
+
+class Serving:
+    """A running server: the port it listens on, and what its gRPC health says."""
+
+    def __init__(self, port: int, monitor: Any, names: Sequence[str]) -> None:
+        self.port = port
+        self.ready = False
+        self._monitor = monitor
+        self._names = ("", *names)
+
+    async def set_ready(self, ready: bool) -> None:  # noqa: FBT001  # a setter
+        """Say on gRPC health whether every service is ready; nothing is until this is called."""
+        self.ready = ready
+        status = health_pb2.HealthCheckResponse.SERVING if ready else health_pb2.HealthCheckResponse.NOT_SERVING
+        for name in self._names:
+            await self._monitor.set(name, status)
+
+
+@asynccontextmanager
+async def serving(address: str, services: Sequence[Service], *, mesh: MeshSettings) -> AsyncIterator[Serving]:
+    """Serve on `address` (host:port; port 0 picks one) until the block ends; then drain.
+
+    Raises SettingsError when the address is not allowed, OSError when it cannot be bound.
+    """
+    require_loopback_or_secret(address, mesh)
+    age = int(mesh.max_connection_age_seconds * 1000)
+    options = [
+        *MESSAGE_OPTIONS,
+        ("grpc.so_reuseport", 0),
+        ("grpc.max_connection_age_ms", age),
+        ("grpc.max_connection_age_grace_ms", int(mesh.drain_seconds * 1000) + 600_000),
+        ("grpc.http2.min_ping_interval_without_data_ms", 10_000),
+        ("grpc.keepalive_permit_without_calls", 1),
+    ]
+    server = grpc.aio.server(interceptors=tracing.server_interceptors(), options=options)
+    reader = CallReader(mesh.secret.get_secret_value())
+    for service in services:
+        server.add_generic_rpc_handlers((_handlers(service, reader),))
+    names = [service.descriptor.full_name for service in services]
+    health_library: Any = health
+    monitor = health_library.aio.HealthServicer()
+    add_health: Any = health_pb2_grpc.add_HealthServicer_to_server
+    add_health(monitor, server)
+    reflection.enable_server_reflection((*names, health.SERVICE_NAME, reflection.SERVICE_NAME), server)
+    running = Serving(_bind(server, address), monitor, names)
+    await running.set_ready(ready=False)
+    await server.start()
+    _log.info("serving", extra={"address": address, "port": running.port, "services": names})
+    try:
+        yield running
+    finally:
+        await monitor.enter_graceful_shutdown()
+        await server.stop(mesh.drain_seconds)
+
+
+def _bind(server: grpc.aio.Server, address: str) -> int:
+    try:
+        port = server.add_insecure_port(address)
+    except RuntimeError as error:
+        raise OSError(f"cannot listen on {address}: is the port in use?") from error
+    if not port:
+        raise OSError(f"cannot listen on {address}: is the port in use?")
+    return port
+
+
+def _handlers(service: Service, reader: CallReader) -> grpc.GenericRpcHandler[Any, Any]:
+    handlers = {}
+    for method in service.descriptor.methods:
+        name = f"{service.descriptor.name}/{method.name}"
+        function = getattr(service.servicer, _WORD.sub("_", method.name).lower(), None)
+        handlers[method.name] = _handler(method, function or _missing(method), _Edge(name, reader))
+    return grpc.method_handlers_generic_handler(service.descriptor.full_name, handlers)
+
+
+def _handler(method: MethodDescriptor, function: Callable[..., Any], edge: _Edge) -> grpc.RpcMethodHandler[Any, Any]:
+    parse = GetMessageClass(method.input_type).FromString
+    serialise = GetMessageClass(method.output_type).SerializeToString
+    if method.server_streaming:
+        return grpc.unary_stream_rpc_method_handler(edge.streamed(function), parse, serialise)
+    return grpc.unary_unary_rpc_method_handler(edge.unary(function), parse, serialise)
+
+
+def _missing(method: MethodDescriptor) -> Callable[..., Any]:
+    async def unary(_request: object, _call: Call) -> None:
+        raise Unimplemented(f"{method.full_name} is not offered")
+
+    return unary
+
+
+class _Edge:
+    """The outer edge of one RPC: everything that happens around the method."""
+
+    def __init__(self, name: str, reader: CallReader) -> None:
+        self._name = name
+        self._reader = reader
+        self._ok = _RPC_SECONDS.labels(name, "OK")
+
+    def unary(self, function: Callable[..., Any]) -> Callable[..., Any]:
+        async def serve(request: object, context: Context) -> object:
+            started = time.perf_counter()
+            request_id = ""
+            try:
+                call = self._reader.read(context)
+                request_id = call.request_id
+                response = await function(request, call)
+            except (Exception, asyncio.CancelledError) as error:
+                await self._failed(error, context, started, request_id)
+                raise
+            self._ok.observe(time.perf_counter() - started)
+            return response
+
+        return serve
+
+    def streamed(self, function: Callable[..., Any]) -> Callable[..., Any]:
+        async def serve(request: object, context: Context) -> None:
+            started = time.perf_counter()
+            request_id = ""
+            try:
+                call = self._reader.read(context)
+                request_id = call.request_id
+                await _write_all(function(request, call), context)
+            except (Exception, asyncio.CancelledError) as error:
+                await self._failed(error, context, started, request_id)
+                raise
+            self._ok.observe(time.perf_counter() - started)
+
+        return serve
+
+    async def _failed(self, error: BaseException, context: Context, started: float, request_id: str) -> None:
+        """Count and log; abort with the error's status, unless the call was cancelled."""
+        known = _known(error)
+        _RPC_SECONDS.labels(self._name, known.code.name).observe(time.perf_counter() - started)
+        _RPC_ERRORS.labels(self._name, known.reason).inc()
+        facts = {"method": self._name, "request_id": request_id, "reason": known.reason}
+        if isinstance(known, Internal):
+            _log.error("call failed", extra=facts, exc_info=error)
+        else:
+            _log.debug("call ended in an error", extra=facts)
+        if not isinstance(known, Cancelled):
+            status = to_status(known)
+            await context.abort(known.code, known.message, tuple(status.trailing_metadata or ()))
+
+
+async def _write_all(messages: AsyncIterator[Any], context: Context) -> None:
+    """Write a method's messages; its generator is closed at once whatever happens, so that cancels travel on."""
+    try:
+        async for message in messages:
+            await context.write(message)
+    finally:
+        close = getattr(messages, "aclose", None)
+        if close is not None:
+            await close()
+
+
+def _known(error: BaseException) -> SynapseError:
+    if isinstance(error, SynapseError):
+        return error
+    if isinstance(error, asyncio.CancelledError):
+        return Cancelled("the call was cancelled")
+    return Internal("an internal error occurred; the log has it under the request id")

@@ -1,0 +1,162 @@
+"""Settings: one JSON file for the whole mesh, one frozen model per section, overridden by the environment.
+
+The file is named by SYNAPSE_CONFIG_PATH (default /etc/synapse/config.json; it need not exist). Every setting can be
+overridden by SYNAPSE_SECTION__KEY, deeper levels by further double underscores; values are read as JSON where they
+parse as JSON and as plain text otherwise. A section or key that nobody knows is an error that names it.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import json
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, TypeVar
+
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
+
+DEFAULT_CONFIG_PATH = "/etc/synapse/config.json"
+SECTIONS = frozenset({"mesh", "telemetry", "gateway", "cache", "embed", "router"})
+_PREFIX = "SYNAPSE_"
+
+
+class SettingsError(Exception):
+    """The configuration is wrong; the message names the file or variable and the setting."""
+
+
+class Section(BaseModel):
+    """A section of the settings: frozen, and it refuses what it does not know."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
+
+
+class MeshSettings(Section):
+    """How the services find and trust each other."""
+
+    secret: SecretStr = SecretStr("")
+    """Signs the identities passed between services. Without it nothing listens beyond loopback."""
+    cache_target: str = "127.0.0.1:50051"
+    """gRPC target of the cache service."""
+    embed_target: str = "127.0.0.1:50052"
+    """gRPC target of the embed service."""
+    router_target: str = "127.0.0.1:50053"
+    """gRPC target of the llm-router."""
+    drain_seconds: float = Field(default=30.0, ge=0, le=3600)
+    """How long a stopping service waits for calls in flight."""
+    max_connection_age_seconds: float = Field(default=300.0, gt=0)
+    """Age at which a server asks a client to reconnect, so that scaling out rebalances."""
+
+
+class TelemetrySettings(Section):
+    """What the services tell about themselves."""
+
+    log_filter: str = "info,synapse=debug"
+    """RUST_LOG-style filter: a default level, then target=level pairs."""
+    otlp_endpoint: str = ""
+    """OTLP gRPC endpoint for traces; empty switches tracing off."""
+    trace_sample_ratio: float = Field(default=0.1, ge=0, le=1)
+    """Part of the traces that begin here that is recorded."""
+    access_log: bool = False
+    """Whether every request is logged, not only failed and slow ones."""
+
+
+S = TypeVar("S", bound=Section)
+
+
+class Config:
+    """The raw settings of the mesh: the file with the environment laid over it."""
+
+    def __init__(self, sections: Mapping[str, Mapping[str, Any]], *, origin: str) -> None:
+        self.sections = sections
+        self.origin = origin
+
+    def section(self, name: str, kind: type[S]) -> S:
+        """The section `name` as `kind`; raises SettingsError naming every wrong setting."""
+        try:
+            return kind.model_validate(self.sections.get(name, {}))
+        except ValidationError as error:
+            lines = [f"  {'.'.join((name, *map(str, e['loc'])))}: {e['msg']}" for e in error.errors()]
+            raise SettingsError(f"wrong settings ({self.origin}):\n" + "\n".join(lines)) from error
+
+
+def load(environ: Mapping[str, str] | None = None) -> Config:
+    """Read the file and the environment; raises SettingsError when either cannot be understood."""
+    env = os.environ if environ is None else environ
+    named = env.get("SYNAPSE_CONFIG_PATH")
+    path = Path(named or DEFAULT_CONFIG_PATH)
+    sections = _read(path) if named or path.exists() else {}
+    _overlay(sections, _aliases(env))
+    _overlay(sections, _overrides(env))
+    unknown = sorted(sections.keys() - SECTIONS)
+    if unknown:
+        raise SettingsError(f"unknown section {unknown[0]!r} ({path}); known are {', '.join(sorted(SECTIONS))}")
+    return Config(sections, origin=str(path) if named or path.exists() else "environment")
+
+
+def require_loopback_or_secret(address: str, mesh: MeshSettings) -> None:
+    """Raise SettingsError when `address` (host:port) is reachable from outside and no mesh secret is set."""
+    host = address.rpartition(":")[0].strip("[]")
+    if mesh.secret.get_secret_value() or host == "localhost":
+        return
+    try:
+        loopback = ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        loopback = False
+    if not loopback:
+        raise SettingsError(f"refusing to listen on {address} without mesh.secret: set it or bind 127.0.0.1")
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        content = json.loads(path.read_bytes())
+    except OSError as error:
+        raise SettingsError(f"cannot read {path}: {error.strerror}") from error
+    except ValueError as error:
+        raise SettingsError(f"{path} is not JSON: {error}") from error
+    if not isinstance(content, dict) or not all(isinstance(value, dict) for value in content.values()):
+        raise SettingsError(f"{path} must be a JSON object of sections")
+    return content
+
+
+def _aliases(env: Mapping[str, str]) -> dict[str, Any]:
+    """Settings under their conventional names."""
+    found: dict[str, Any] = {}
+    if log_filter := env.get("SYNAPSE_LOG") or env.get("RUST_LOG"):
+        found.setdefault("telemetry", {})["log_filter"] = log_filter
+    if endpoint := env.get("OTEL_EXPORTER_OTLP_ENDPOINT"):
+        found.setdefault("telemetry", {})["otlp_endpoint"] = endpoint
+    if url := env.get("REDIS_URL"):
+        found.setdefault("cache", {})["redis_url"] = url
+    return found
+
+
+def _overrides(env: Mapping[str, str]) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for name, text in sorted(env.items()):
+        head, *path = name.removeprefix(_PREFIX).lower().split("__")
+        if not name.startswith(_PREFIX) or not path:
+            continue
+        if head not in SECTIONS:
+            raise SettingsError(f"{name}: unknown section {head!r}; known are {', '.join(sorted(SECTIONS))}")
+        level = found.setdefault(head, {})
+        for step in path[:-1]:
+            level = level.setdefault(step, {})
+        level[path[-1]] = _value(text)
+    return found
+
+
+def _value(text: str) -> Any:
+    try:
+        value = json.loads(text)
+    except ValueError:
+        return text
+    return text if isinstance(value, float | int) and not isinstance(value, bool) else value
+
+
+def _overlay(base: dict[str, Any], over: Mapping[str, Any]) -> None:
+    for name, value in over.items():
+        if isinstance(value, Mapping) and isinstance(base.get(name), dict):
+            _overlay(base[name], value)
+        else:
+            base[name] = value
