@@ -131,7 +131,7 @@ class Journal(Protocol):
     """Answers accepted and not yet in every store; survives the death of the process."""
 
     async def append(self, entry: Entry) -> None:
-        """Remember `entry`: durable against a kill of the process when this returns. OSError when it cannot be written."""
+        """Remember `entry`; it survives a kill of the process once this returns. OSError when it cannot be written."""
 
     async def settle(self, entry_ids: Sequence[str]) -> None:
         """Forget entries that every store has, or that were invalidated."""
