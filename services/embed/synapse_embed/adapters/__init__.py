@@ -1,0 +1,1 @@
+"""What the embed service runs on: models in this process, and the files that they come from."""

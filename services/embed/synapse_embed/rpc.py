@@ -1,0 +1,83 @@
+"""The gRPC face of the embed service: parse, one call into the domain, reply."""
+
+from __future__ import annotations
+
+import time
+from array import array
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from synapse.embed.v1 import embed_pb2
+from synapse_embed import errors
+from synapse_embed.embedder import Embedder
+from synapse_embed.model import ModelCard, Vector
+from synapse_runtime.call import Call
+from synapse_runtime.errors import (
+    DeadlineExceeded,
+    Internal,
+    InvalidArgument,
+    NotFound,
+    ResourceExhausted,
+    SynapseError,
+)
+
+_KINDS: dict[type[errors.EmbedError], type[SynapseError]] = {
+    errors.BadRequest: InvalidArgument,
+    errors.TextTooLong: InvalidArgument,
+    errors.UnknownModel: NotFound,
+    errors.Overloaded: ResourceExhausted,
+    errors.TooSlow: DeadlineExceeded,
+    errors.EncoderFailed: Internal,
+}
+
+
+class EmbedServicer:
+    """Serves synapse.embed.v1.EmbedService."""
+
+    def __init__(self, embedder: Embedder) -> None:
+        self._embedder = embedder
+
+    async def embed(self, request: embed_pb2.EmbedRequest, _call: Call) -> embed_pb2.EmbedResponse:
+        """Embed a batch of texts."""
+        started = time.perf_counter()
+        with _statuses():
+            embedded = await self._embedder.embed(
+                list(request.inputs),
+                model=request.model,
+                truncate=request.truncate if request.HasField("truncate") else None,
+                dimensions=request.dimensions if request.HasField("dimensions") else None,
+            )
+        response = embed_pb2.EmbedResponse(
+            embeddings=map(_embedding, embedded.vectors),
+            model=self._embedder.card.id,
+            fingerprint=self._embedder.card.fingerprint,
+            token_count=embedded.token_count,
+        )
+        response.elapsed.FromNanoseconds(int((time.perf_counter() - started) * 1e9))
+        return response
+
+    async def list_models(self, _request: embed_pb2.ListModelsRequest, _call: Call) -> embed_pb2.ListModelsResponse:
+        """List the models served."""
+        return embed_pb2.ListModelsResponse(models=[_model(self._embedder.card)])
+
+
+def _embedding(vector: Vector) -> embed_pb2.Embedding:
+    values = array("f", vector.values)
+    return embed_pb2.Embedding(values=values, token_count=vector.token_count, truncated=vector.truncated)
+
+
+def _model(card: ModelCard) -> embed_pb2.EmbedModel:
+    return embed_pb2.EmbedModel(
+        id=card.id, dimension=card.dimension, max_tokens=card.max_tokens, fingerprint=card.fingerprint
+    )
+
+
+@contextmanager
+def _statuses() -> Iterator[None]:
+    """Turn the domain's errors inside the block into the mesh's."""
+    try:
+        yield
+    except errors.EmbedError as error:
+        retry_after = error.retry_after_seconds if isinstance(error, errors.Overloaded) else None
+        kind = _KINDS[type(error)]
+        raise kind(error.message, reason=error.reason, retry_after_seconds=retry_after) from error
