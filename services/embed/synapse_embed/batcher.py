@@ -201,10 +201,11 @@ async def batching(model: LocalModel, limits: BatchLimits) -> AsyncIterator[Batc
     tokenising = 1  # long texts must not wait for a batch to end
     with ThreadPoolExecutor(limits.workers + tokenising, thread_name_prefix="encode") as pool:
         batcher = Batcher(model, limits, pool)
-        async with asyncio.TaskGroup() as group:
-            workers = [group.create_task(batcher.work()) for _ in range(limits.workers)]
-            try:
-                yield batcher
-            finally:
-                for worker in workers:
-                    worker.cancel()
+        # No TaskGroup: it would wrap the block's own errors, and the process reads those to choose its exit status.
+        workers = [asyncio.create_task(batcher.work()) for _ in range(limits.workers)]
+        try:
+            yield batcher
+        finally:
+            for worker in workers:
+                worker.cancel()
+            await asyncio.wait(workers)

@@ -1,0 +1,1 @@
+"""The embed service against its ports, its model and its wire."""
