@@ -1,0 +1,82 @@
+"""The cached analysis of one prompt: everything the veto compares, computed once."""
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import lru_cache
+
+from . import lexicon as lex
+from .clause import Clause, build
+from .questions import Question, read_question
+from .reading import read_words
+from .stems import known
+from .tokens import take_apart, tokens
+from .wrappers import Ask, strip
+
+ANALYSIS_CACHE_PROMPTS = 4096
+MAX_ANALYSED_CHARS = 4000
+
+# An e-mail address, a long account or card number, an IBAN: the answer is about that one person or account.
+_PRIVATE = re.compile(
+    r"[\w.+-]+@[\w-]+\.[\w.]+|\b\d{9,}\b|\b(?:\d{4}[ -]){3}\d{3,4}\b|\b\d{3}-\d{2}-\d{4}\b|\b[A-Z]{2}\d{2}(?: ?[A-Z0-9]{4}){3,}",
+)
+_WORDS = re.compile(r"[^\W\d_]+")
+
+
+@dataclass(frozen=True, slots=True)
+class TextFeatures:
+    """What one prompt asks, in comparable form; tuples are sorted where order carries no meaning."""
+
+    text: str
+    literal: tuple[str, ...]
+    comparable: bool
+    private: bool
+    english: bool
+    code: tuple[str, ...]
+    quoted: tuple[str, ...]
+    tags: tuple[str, ...]
+    question: Question
+    clause: Clause
+
+
+@lru_cache(maxsize=ANALYSIS_CACHE_PROMPTS)
+def analyse(text: str) -> TextFeatures:
+    """Analyse one prompt; the latest `ANALYSIS_CACHE_PROMPTS` results are kept."""
+    comparable = len(text) <= MAX_ANALYSED_CHARS
+    parts = take_apart(text if comparable else "")
+    literal = tuple(spelling for kind, spelling in tokens(parts.plain.casefold()) if kind != "break")
+    english = _is_english(parts.plain)
+    core, asked = strip(parts.plain) if english else ("", Ask.OPEN)
+    words = read_words(tokens(core), slots=(parts.code, parts.quoted), shouted=core.isupper())
+    question, rest = read_question(words, asked)
+    return TextFeatures(
+        text=text,
+        literal=literal,
+        comparable=comparable,
+        private=_PRIVATE.search(text) is not None,
+        english=english,
+        code=parts.code,
+        quoted=parts.quoted,
+        tags=parts.tags,
+        question=question,
+        clause=build(rest, how=question.kind.startswith("how")),
+    )
+
+
+def _is_english(plain: str) -> bool:
+    """Whether the English rules may be trusted: ASCII letters only, English function words, none of another tongue's."""
+    words = _WORDS.findall(plain.lower())
+    if not plain.isascii() and not all(word.isascii() for word in words):
+        return False
+    foreign = _count(words, lex.FOREIGN_MARKERS)
+    native = _count(words, lex.ENGLISH_MARKERS)
+    if foreign:
+        return native > foreign
+    return native > 0 or len(words) <= 3 or any(known(word) for word in words)
+
+
+def _count(words: Iterable[str], markers: frozenset[str]) -> int:
+    return sum(word in markers for word in words)
+
+
+__all__ = ["ANALYSIS_CACHE_PROMPTS", "MAX_ANALYSED_CHARS", "TextFeatures", "analyse"]

@@ -1,0 +1,42 @@
+"""The strict decision: the most similar candidate above the floor that the text veto lets pass."""
+
+import math
+from collections.abc import Sequence
+
+from .features import analyse
+from .verdict import Candidate, Verdict, VetoReason
+from .veto import veto
+
+# Calibrated by scripts/calibrate_floor.py on the dev halves; docs/decision.md has the figures.
+CALIBRATED_FLOOR = 0.80
+CERTIFIED_ERROR = 0.01
+MAX_CANDIDATES = 8
+
+
+class StrictDecision:
+    """Serves a candidate at or above `floor` (a cosine) that no veto speaks against.
+
+    `CERTIFIED_ERROR` is the rate that the calibration vouches for: a `max_error` below it, 0 included, turns
+    semantic reuse off, since no floor of this decision is known to keep it.
+    """
+
+    def __init__(self, floor: float = CALIBRATED_FLOOR) -> None:
+        if not 0.0 < floor <= 1.0:
+            raise ValueError(f"a similarity floor lies above 0 and at or below 1, not {floor}")
+        self.floor = floor
+
+    async def decide(self, text: str, candidates: Sequence[Candidate], *, max_error: float) -> Verdict:
+        """The best candidate that passes; `candidates` may come in any order, the first `MAX_CANDIDATES` by cosine count."""
+        if not max_error >= CERTIFIED_ERROR:
+            return Verdict(None, "max_error is stricter than the calibration")
+        near = [one for one in candidates if math.isfinite(one.similarity) and one.similarity >= self.floor]
+        if not near:
+            return Verdict(None, "nothing similar enough" if candidates else "no candidate")
+        asked = analyse(text)
+        vetoes: list[tuple[str, VetoReason]] = []
+        for candidate in sorted(near, key=lambda one: -one.similarity)[:MAX_CANDIDATES]:
+            reason = veto(asked, analyse(candidate.text))
+            if reason is None:
+                return Verdict(candidate, "similar, and no veto", tuple(vetoes))
+            vetoes.append((candidate.entry_id, reason))
+        return Verdict(None, f"vetoed: {vetoes[0][1]}", tuple(vetoes))
