@@ -51,8 +51,9 @@ class Reference:
 
     def _norm(self, x: Array, name: str) -> Array:
         spread = np.sqrt(x.var(axis=-1, keepdims=True) + 1e-12)
-        scaled = (x - x.mean(axis=-1, keepdims=True)) / spread
-        return scaled * self._tensor(f"{name}.LayerNorm.weight") + self._tensor(f"{name}.LayerNorm.bias")
+        scaled: Array = (x - x.mean(axis=-1, keepdims=True)) / spread
+        shift = self._tensor(f"{name}.LayerNorm.bias")
+        return np.asarray(scaled * self._tensor(f"{name}.LayerNorm.weight") + shift, np.float32)
 
     def _layer(self, x: Array, name: str) -> Array:
         query, key, value = (

@@ -33,6 +33,7 @@ class GraphFile:
                 file.write(hashlib.sha256(graph).digest() + graph)
                 file.flush()
                 os.fsync(file.fileno())
+                Path(file.name).chmod(0o644)  # a folder may serve several users; nothing here is secret
                 Path(file.name).replace(self._path)
             except OSError:
                 Path(file.name).unlink(missing_ok=True)
