@@ -1,1 +1,1 @@
-"""The cache service: may a stored answer be reused, and if not, who asks the backend?"""
+"""The cache service: decides whether a stored answer may be reused, and asks the backends when none may."""

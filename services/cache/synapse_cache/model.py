@@ -113,11 +113,11 @@ class Tier(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Hit:
-    """A stored answer that may be served, and why."""
+    """A stored answer that may be served, and why. `similarity` is None where it was decided in an earlier request."""
 
     entry: Entry
     tier: Tier
-    similarity: float
+    similarity: float | None
     reason: str
     considered: tuple[tuple[str, float, str], ...] = ()
     """Entry id, similarity and veto of every candidate."""
@@ -154,3 +154,51 @@ class Embedding:
     vector: Vector = field(compare=False)
     fingerprint: str = ""
     truncated: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """On whose behalf a request is served; `role` is the credential's."""
+
+    tenant: str
+    subject: str
+    role: str
+    request_id: str
+    traceparent: str | None = None
+
+
+class Status(StrEnum):
+    """What the cache did with a request."""
+
+    HIT = "hit"
+    MISS = "miss"
+    BYPASS = "bypass"
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What the cache did with a request, and why. Durations in seconds; `similarity` is 1 for exact hits."""
+
+    status: Status
+    reason: str
+    key: str
+    tier: Tier | None = None
+    entry_id: str = ""
+    similarity: float | None = None
+    age_seconds: float | None = None
+    ttl_seconds: float | None = None
+    stored: bool = False
+    collapsed: bool = False
+    shared: bool = False
+    tokens_saved: int = 0
+    latency_seconds: float = 0.0
+    embed_seconds: float | None = None
+    considered: tuple[tuple[str, float, str], ...] = ()
+
+
+class NotCached(Exception):
+    """The caller wants no backend asked, and there is no stored answer that may be served."""
+
+    def __init__(self, outcome: Outcome) -> None:
+        super().__init__(outcome.reason)
+        self.outcome = outcome

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
-from typing import TYPE_CHECKING, Protocol
+from collections.abc import AsyncGenerator, Sequence
+from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 
 if TYPE_CHECKING:
-    from synapse_cache.model import Answer, Embedding, Entry, Match, Place, Question, Vector
+    from synapse_cache.model import Answer, Caller, Embedding, Entry, Match, Place, Question, Vector
+
+
+Batch: TypeAlias = Sequence[Any]
+"""Events of a streamed answer that arrived together, in the wire's form; the domain hands them on unread."""
 
 
 class StoreUnavailable(Exception):
@@ -97,24 +101,8 @@ class Upstream(Protocol):
     async def generate(self, question: Question, *, caller: Caller) -> Answer:
         """Ask and return the whole answer."""
 
-    def stream(self, question: Question, *, caller: Caller) -> AsyncIterator[Batch]:
+    def stream(self, question: Question, *, caller: Caller) -> AsyncGenerator[Batch, None]:
         """Ask and return the answer as it comes; closing the iterator cancels the call."""
-
-
-class Caller(Protocol):
-    """On whose behalf a backend is asked."""
-
-    @property
-    def request_id(self) -> str:
-        """Id of the request."""
-
-    @property
-    def tenant(self) -> str:
-        """Whose request it is."""
-
-
-class Batch(Protocol):
-    """Events of a streamed answer that arrived together, in the wire's form."""
 
 
 class Assembler(Protocol):

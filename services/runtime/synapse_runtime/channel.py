@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncGenerator, Iterator
 from contextlib import contextmanager
 from typing import Any, TypeVar
 
@@ -85,7 +85,7 @@ def own_errors() -> Iterator[None]:
         raise from_rpc_error(error) from error
 
 
-async def read_stream(call: grpc.aio.UnaryStreamCall[Any, T]) -> AsyncIterator[T]:
+async def read_stream(call: grpc.aio.UnaryStreamCall[Any, T]) -> AsyncGenerator[T, None]:
     """The messages of a streamed call; errors of our own tree; the call is cancelled when the reader leaves."""
     try:
         with own_errors():

@@ -614,7 +614,7 @@ Global___DeleteEntryResponse: _TypeAlias = DeleteEntryResponse  # noqa: Y015
 
 @_typing.final
 class InvalidateRequest(_message.Message):
-    """Removes entries. Exactly one field must be set."""
+    """Removes entries of the caller's tenant: one by `id`, one by `key`, or all of a `namespace`."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -622,11 +622,13 @@ class InvalidateRequest(_message.Message):
     KEY_FIELD_NUMBER: _builtins.int
     NAMESPACE_FIELD_NUMBER: _builtins.int
     id: _builtins.str
-    """The entry of this id."""
+    """The entry of this id. Exclusive with the others."""
     key: _builtins.str
-    """The entry of this exact key, lower-case hexadecimal."""
+    """The entry of this exact key, lower-case hexadecimal, in `namespace`."""
     namespace: _builtins.str
-    """Every entry of this namespace of the caller's tenant; "default" is the default one."""
+    """With `key`, where the entry is, empty meaning the default namespace. Alone, every entry of this namespace;
+    "default" is the default one.
+    """
     def __init__(
         self,
         *,
@@ -634,13 +636,11 @@ class InvalidateRequest(_message.Message):
         key: _builtins.str = ...,
         namespace: _builtins.str = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["id", b"id", "key", b"key", "namespace", b"namespace", "target", b"target"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["id", b"id", "key", b"key", "namespace", b"namespace", "target", b"target"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["id", b"id", "key", b"key", "namespace", b"namespace"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType_target: _TypeAlias = _typing.Literal["id", "key", "namespace"]  # noqa: Y015
-    _WhichOneofArgType_target: _TypeAlias = _typing.Literal["target", b"target"]  # noqa: Y015
-    def WhichOneof(self, oneof_group: _WhichOneofArgType_target) -> _WhichOneofReturnType_target | None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___InvalidateRequest: _TypeAlias = InvalidateRequest  # noqa: Y015
 

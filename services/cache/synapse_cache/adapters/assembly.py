@@ -1,0 +1,183 @@
+"""A streamed answer put together: batches of events to the one answer that is stored."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import orjson
+
+from synapse.llm.v1.generation_pb2 import FINISH_REASON_UNSPECIFIED, Choice, Generation
+from synapse_cache.adapters.answers import answer_of
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from synapse.llm.v1.generation_pb2 import (
+        ChoiceDelta,
+        GenerationEvent,
+        Logprobs,
+        ReasoningText,
+        StreamHead,
+        ThinkingDelta,
+        ToolCallDelta,
+    )
+    from synapse_cache.model import Answer
+
+
+class EventAssembler:
+    """Puts the events of one answer together."""
+
+    def __init__(self) -> None:
+        self._generation = Generation()
+        self._extra: dict[str, Any] = {}
+        self._choices: dict[int, _ChoiceParts] = {}
+
+    def add(self, batch: Iterable[GenerationEvent]) -> None:
+        """Take the next events."""
+        for event in batch:
+            if event.HasField("head"):
+                self._head(event.head)
+            for delta in event.deltas:
+                parts = self._choices.get(delta.index)
+                if parts is None:
+                    parts = self._choices[delta.index] = _ChoiceParts(delta.index)
+                parts.add(delta)
+            if event.HasField("usage"):
+                self._generation.usage.CopyFrom(event.usage)
+            if event.extra_json:
+                merge(self._extra, event.extra_json)
+
+    def finish(self) -> Answer:
+        """The whole answer."""
+        for index in sorted(self._choices):
+            self._generation.choices.append(self._choices[index].finish())
+        self._generation.extra_json = dump(self._extra)
+        return answer_of(self._generation)
+
+    def _head(self, head: StreamHead) -> None:
+        whole = self._generation
+        whole.id = head.id or whole.id
+        whole.model = head.model or whole.model
+        if head.HasField("create_time"):
+            whole.create_time.CopyFrom(head.create_time)
+        if head.HasField("system_fingerprint"):
+            whole.system_fingerprint = head.system_fingerprint
+        if head.HasField("service_tier"):
+            whole.service_tier = head.service_tier
+
+
+class _ChoiceParts:
+    """The pieces of one choice; texts are joined once, at the end."""
+
+    def __init__(self, index: int) -> None:
+        self._choice = Choice(index=index)
+        self._texts: dict[str, list[str]] = {}
+        self._message_extra: dict[str, Any] = {}
+        self._extra: dict[str, Any] = {}
+
+    def add(self, delta: ChoiceDelta) -> None:
+        """Take the next piece."""
+        if delta.HasField("content"):
+            self._texts.setdefault("content", []).append(delta.content)
+        if delta.finish_reason != FINISH_REASON_UNSPECIFIED:
+            self._choice.finish_reason = delta.finish_reason
+        for field, value in delta.ListFields():
+            take = self._RARE.get(field.name)
+            if take is not None:
+                take(self, value)
+
+    def _refuse(self, text: str) -> None:
+        self._texts.setdefault("refusal", []).append(text)
+
+    def _reason(self, piece: ReasoningText) -> None:
+        self._texts.setdefault("reasoning", []).append(piece.text)
+        self._choice.reasoning.field = piece.field or self._choice.reasoning.field
+
+    def _think(self, piece: ThinkingDelta) -> None:
+        while len(self._choice.thinking) <= piece.index:
+            self._choice.thinking.add()
+        block = self._choice.thinking[piece.index]
+        block.text += piece.text
+        block.signature = piece.signature or block.signature
+        block.redacted_data = piece.redacted_data or block.redacted_data
+
+    def _call(self, pieces: Iterable[ToolCallDelta]) -> None:
+        for piece in pieces:
+            while len(self._choice.tool_calls) <= piece.index:
+                self._choice.tool_calls.add()
+            call = self._choice.tool_calls[piece.index]
+            call.id = piece.id or call.id
+            call.type = piece.type or call.type
+            call.name = piece.name or call.name
+            self._texts.setdefault(f"arguments {piece.index}", []).append(piece.arguments)
+            if piece.extra_json:
+                call.extra_json = merged(call.extra_json, piece.extra_json)
+
+    def _measure(self, piece: Logprobs) -> None:
+        logprobs = self._choice.logprobs
+        logprobs.SetInParent()
+        logprobs.content.extend(piece.content)
+        logprobs.refusal.extend(piece.refusal)
+        if piece.legacy_json:
+            logprobs.legacy_json = merged(logprobs.legacy_json, piece.legacy_json)
+
+    def _detail(self, text: str) -> None:
+        self._choice.finish_detail = text
+
+    def _message_members(self, text: str) -> None:
+        merge(self._message_extra, text)
+
+    def _members(self, text: str) -> None:
+        merge(self._extra, text)
+
+    _RARE: ClassVar[dict[str, Callable[[Any, Any], None]]] = {
+        "refusal": _refuse,
+        "reasoning": _reason,
+        "thinking": _think,
+        "tool_calls": _call,
+        "logprobs": _measure,
+        "finish_detail": _detail,
+        "delta_extra_json": _message_members,
+        "extra_json": _members,
+    }
+
+    def finish(self) -> Choice:
+        """The whole choice."""
+        choice = self._choice
+        if "content" in self._texts:
+            choice.content = "".join(self._texts["content"])
+        if "refusal" in self._texts:
+            choice.refusal = "".join(self._texts["refusal"])
+        if "reasoning" in self._texts:
+            choice.reasoning.text = "".join(self._texts["reasoning"])
+        for index, call in enumerate(choice.tool_calls):
+            call.arguments = "".join(self._texts.get(f"arguments {index}", ()))
+        if (choice.tool_calls or choice.HasField("refusal")) and choice.content == "":
+            choice.ClearField("content")  # backends open such a stream with an empty text that means null
+        choice.message_extra_json = dump(self._message_extra)
+        choice.extra_json = dump(self._extra)
+        return choice
+
+
+def merge(known: dict[str, Any], text: str) -> None:
+    """Lay the JSON object in `text` over `known`: lists grow, objects merge, others replace."""
+    for name, value in orjson.loads(text).items():
+        before = known.get(name)
+        if isinstance(before, list) and isinstance(value, list):
+            before.extend(value)
+        elif isinstance(before, dict) and isinstance(value, dict):
+            merge(before, orjson.dumps(value).decode())
+        else:
+            known[name] = value
+
+
+def dump(members: dict[str, Any]) -> str:
+    """The members as JSON text; empty for none."""
+    return orjson.dumps(members).decode() if members else ""
+
+
+def merged(known: str, text: str) -> str:
+    """The JSON object in `text` laid over the one in `known`, as JSON text."""
+    members: dict[str, Any] = orjson.loads(known) if known else {}
+    merge(members, text)
+    return dump(members)

@@ -1,0 +1,119 @@
+"""Requests of the wire as questions of the domain: key, scope, and whether meaning may be matched."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import orjson
+
+from synapse.llm.v1.request_pb2 import GENERATION_KIND_COMPLETION, GenerationRequest
+from synapse_cache.adapters import canonical
+from synapse_cache.keys import exact_key, scope_key
+from synapse_cache.model import Question
+from synapse_cache.privacy import PersonalData, has_identifiers
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from synapse.llm.v1.content_pb2 import Message
+
+_STATEFUL_MEMBERS = frozenset(
+    {"previous_response_id", "conversation", "background", "web_search_options", "search_parameters", "plugins"}
+)
+_STATEFUL_TOOLS = re.compile(r"web_search|file_search|computer|code_interpreter|mcp|retrieval|browser|image_generation")
+_SEARCHING_MODEL = re.compile(r"-search-(?:preview|api)|:online$|sonar")
+_LONGEST_PROMPT = 8_000
+
+
+@dataclass(frozen=True, slots=True)
+class QuestionRules:
+    """What the operator decided about requests: the highest temperature, and prompts with personal identifiers."""
+
+    max_temperature: float
+    personal_data: PersonalData
+
+
+def question_of(request: GenerationRequest, rules: QuestionRules) -> Question:
+    """The question that `request` asks."""
+    plain = canonical.canonical(request)
+    key = exact_key(canonical.serialise(plain))
+    uncacheable = _uncacheable(plain, rules)
+    prompt, exact_only = _matchable(plain)
+    if prompt is not None and rules.personal_data is not PersonalData.ALLOW and has_identifiers(prompt):
+        if rules.personal_data is PersonalData.NO_STORE:
+            uncacheable = uncacheable or "personal_data"
+        prompt, exact_only = None, "personal_data"
+    scope = ""
+    if prompt is not None:
+        _take_out_prompt(plain.messages[-1])
+        scope = scope_key(canonical.serialise(plain))
+    return Question(key, scope, request.model, prompt, request, exact_only, uncacheable)
+
+
+def _uncacheable(request: GenerationRequest, rules: QuestionRules) -> str:
+    """Why the answer depends on more than the request, or is meant to differ each time; empty when it does not."""
+    if request.sampling.temperature > rules.max_temperature:
+        return "temperature"
+    if request.extra_json and _STATEFUL_MEMBERS & _members(request.extra_json):
+        return "stateful"
+    if any(tool.type != "function" and _STATEFUL_TOOLS.search(tool.type) for tool in request.tools):
+        return "stateful"
+    if _SEARCHING_MODEL.search(request.model):
+        return "stateful"
+    return ""
+
+
+def _matchable(request: GenerationRequest) -> tuple[str | None, str]:
+    """The text that may be matched by meaning; or None and why only the exact key counts."""
+    for reason, applies in _EXACT_ONLY:
+        if applies(request):
+            return None, reason
+    return _text_of(request.messages[-1]), ""
+
+
+def _uses_tools(request: GenerationRequest) -> bool:
+    if request.tools or request.HasField("tool_choice"):
+        return True
+    if any(message.tool_calls or message.HasField("tool_call_id") for message in request.messages):
+        return True
+    return bool(request.extra_json) and bool({"functions", "function_call"} & _members(request.extra_json))
+
+
+_EXACT_ONLY: tuple[tuple[str, Callable[[GenerationRequest], bool]], ...] = (
+    ("completion", lambda request: request.kind == GENERATION_KIND_COMPLETION),
+    ("last_not_user", lambda request: not request.messages or request.messages[-1].role != "user"),
+    ("tools", _uses_tools),
+    ("modalities", lambda request: any(kind != "text" for kind in request.modalities)),
+    ("media", lambda request: not all(map(_only_text, request.messages))),
+    ("several_choices", lambda request: request.sampling.choice_count > 1),
+    ("no_text", lambda request: not _text_of(request.messages[-1]).strip()),
+    ("long_prompt", lambda request: len(_text_of(request.messages[-1])) > _LONGEST_PROMPT),
+)
+
+
+def _only_text(message: Message) -> bool:
+    return all(part.WhichOneof("part") == "text" for part in message.parts)
+
+
+def _text_of(message: Message) -> str:
+    """The message's one text; empty when it has none or several."""
+    if message.HasField("text"):
+        return message.text
+    return message.parts[0].text if len(message.parts) == 1 else ""
+
+
+def _take_out_prompt(message: Message) -> None:
+    if message.HasField("text"):
+        message.text = ""
+    else:
+        message.parts[0].text = ""
+
+
+def _members(text: str) -> set[str]:
+    try:
+        value = orjson.loads(text)
+    except orjson.JSONDecodeError:
+        return set()
+    return {name for name, member in value.items() if member not in (None, False)} if isinstance(value, dict) else set()

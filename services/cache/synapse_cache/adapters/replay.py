@@ -1,0 +1,106 @@
+"""A stored answer told as a stream: the one answer to events, as a backend would have sent them."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+from synapse.llm.v1.generation_pb2 import (
+    Choice,
+    ChoiceDelta,
+    Generation,
+    GenerationEvent,
+    Logprobs,
+    ReasoningText,
+    ThinkingDelta,
+    ToolCallDelta,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+LARGEST_PIECE_COUNT = 64
+"""Most pieces that one text is told in: longer texts come in longer pieces, so that a hit stays cheap."""
+_WORDS = re.compile(r"\s*\S+|\s+$")
+
+
+def events_of(generation: Generation) -> list[GenerationEvent]:
+    """The events that tell `generation`; assembled again they give the same answer."""
+    first = GenerationEvent(extra_json=generation.extra_json)
+    head = first.head
+    head.id = generation.id
+    head.model = generation.model
+    if generation.HasField("create_time"):
+        head.create_time.CopyFrom(generation.create_time)
+    if generation.HasField("system_fingerprint"):
+        head.system_fingerprint = generation.system_fingerprint
+    if generation.HasField("service_tier"):
+        head.service_tier = generation.service_tier
+    events = [first]
+    for choice in generation.choices:
+        events.extend(GenerationEvent(deltas=(delta,)) for delta in _deltas(choice))
+    if len(events) > 1:
+        events[1].head.CopyFrom(head)
+        events[1].extra_json = first.extra_json
+        del events[0]
+    if generation.HasField("usage"):
+        events.append(GenerationEvent(usage=generation.usage))
+    return events
+
+
+def pieces_of(text: str) -> list[str]:
+    """The text cut at words, at most LARGEST_PIECE_COUNT pieces; joined they are the text."""
+    words: list[str] = _WORDS.findall(text)
+    step = -(-len(words) // LARGEST_PIECE_COUNT)
+    if step > 1:
+        words = ["".join(words[start : start + step]) for start in range(0, len(words), step)]
+    return words or [text]
+
+
+def _deltas(choice: Choice) -> Iterator[ChoiceDelta]:
+    """The choice's pieces: who speaks, thinking, text, refusal, tool calls, end."""
+    index = choice.index
+    start = ChoiceDelta(index=index, role="assistant", delta_extra_json=choice.message_extra_json)
+    if choice.HasField("content") and not choice.content:
+        start.content = ""
+    yield start
+    if choice.HasField("reasoning"):
+        field = choice.reasoning.field
+        for piece in pieces_of(choice.reasoning.text):
+            yield ChoiceDelta(index=index, reasoning=ReasoningText(text=piece, field=field))
+    for position, block in enumerate(choice.thinking):
+        thinking = ThinkingDelta(index=position, text=block.text, signature=block.signature)
+        thinking.redacted_data = block.redacted_data
+        yield ChoiceDelta(index=index, thinking=thinking)
+    yield from _texts(choice)
+    for position, call in enumerate(choice.tool_calls):
+        opening = ToolCallDelta(index=position, id=call.id, type=call.type, name=call.name, arguments="")
+        opening.extra_json = call.extra_json
+        yield ChoiceDelta(index=index, tool_calls=(opening,))
+        yield ChoiceDelta(index=index, tool_calls=(ToolCallDelta(index=position, arguments=call.arguments),))
+    end = ChoiceDelta(index=index, finish_reason=choice.finish_reason, extra_json=choice.extra_json)
+    if choice.HasField("finish_detail"):
+        end.finish_detail = choice.finish_detail
+    yield end
+
+
+def _texts(choice: Choice) -> Iterator[ChoiceDelta]:
+    """Text and refusal; token by token where probabilities were kept, so that each goes with its token."""
+    index, logprobs = choice.index, choice.logprobs
+    if logprobs.content and "".join(token.token for token in logprobs.content) == choice.content:
+        for token in logprobs.content:
+            yield ChoiceDelta(index=index, content=token.token, logprobs=Logprobs(content=(token,)))
+    elif choice.content:
+        for position, piece in enumerate(pieces_of(choice.content)):
+            delta = ChoiceDelta(index=index, content=piece)
+            if position == 0 and choice.HasField("logprobs"):
+                delta.logprobs.content.extend(logprobs.content)
+                delta.logprobs.legacy_json = logprobs.legacy_json
+            yield delta
+    elif choice.HasField("logprobs") and not choice.HasField("refusal"):
+        yield ChoiceDelta(index=index, logprobs=Logprobs(content=logprobs.content, legacy_json=logprobs.legacy_json))
+    if choice.HasField("refusal"):
+        delta = ChoiceDelta(index=index, refusal=choice.refusal)
+        if logprobs.refusal:
+            delta.logprobs.refusal.extend(logprobs.refusal)
+        yield delta

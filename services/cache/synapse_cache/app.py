@@ -1,0 +1,188 @@
+"""The cache service put together; the only place that knows its concretes."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from synapse.cache.v1 import cache_pb2
+from synapse_cache.adapters.assembly import EventAssembler
+from synapse_cache.adapters.embed_grpc import GrpcEmbedder
+from synapse_cache.adapters.exact_redis import RedisExactStore
+from synapse_cache.adapters.journal_file import FileJournal
+from synapse_cache.adapters.questions import QuestionRules
+from synapse_cache.adapters.router_grpc import GrpcUpstream
+from synapse_cache.adapters.vectors_memory import MemoryVectorStore
+from synapse_cache.backfill import Backfill
+from synapse_cache.decision import StrictDecision
+from synapse_cache.invalidation import Invalidation
+from synapse_cache.lookup import Lookup, LookupRules, Stores
+from synapse_cache.overlay import RecentWrites
+from synapse_cache.ports import StoreUnavailable
+from synapse_cache.read_through import ReadThrough
+from synapse_cache.report import Report
+from synapse_cache.rpc import CacheRpc
+from synapse_cache.stats import Stats
+from synapse_cache.vector_space import VectorSpace
+from synapse_cache.writer import Writer
+from synapse_runtime.channel import CallMetadata, open_channel
+from synapse_runtime.guard import Guard
+from synapse_runtime.probes import probes
+from synapse_runtime.server import Service, serving
+from synapse_runtime.settings import SettingsError
+
+if TYPE_CHECKING:
+    from synapse_cache.ports import VectorStore
+    from synapse_cache.settings import CacheSettings
+    from synapse_runtime.settings import MeshSettings
+
+SERVICE = cache_pb2.DESCRIPTOR.services_by_name["CacheService"]
+_EXPIRE_EVERY_SECONDS = 600.0
+_DRAIN_SECONDS = 5.0
+_log = logging.getLogger("synapse.cache")
+
+
+@dataclass
+class Running:
+    """A running cache service: the ports it listens on."""
+
+    grpc_port: int
+    http_port: int
+    ready: bool = False
+
+
+@asynccontextmanager
+async def run(settings: CacheSettings, mesh: MeshSettings) -> AsyncIterator[Running]:
+    """Serve until the block ends, then write what was accepted.
+
+    Ready at once: a store that is down makes misses, it does not keep the service from serving. Raises SettingsError
+    for contradictions, OSError when an address or the data folder cannot be had.
+    """
+    _check(settings)
+    async with AsyncExitStack() as stack:
+        running = Running(0, stack.enter_context(probes(settings.probes, ready=lambda: running.ready)))
+        metadata = CallMetadata(mesh)
+        embed = await stack.enter_async_context(open_channel(mesh.embed_target))
+        router = await stack.enter_async_context(open_channel(mesh.router_target, retries=False))
+        space = VectorSpace(GrpcEmbedder(embed, metadata, timeout_seconds=5), lambda f, d: _open_vectors(settings, f, d))
+        stack.push_async_callback(space.close)
+        stores = _stores(settings, space)
+        stack.push_async_callback(stores.exact.close)
+        settings.data_dir.mkdir(parents=True, exist_ok=True)
+        journal = await FileJournal.open(settings.data_dir / "journal.db", max_bytes=settings.journal_max_bytes)
+        stack.push_async_callback(journal.close)
+        recent = RecentWrites(capacity=settings.overlay_entries, seconds=settings.overlay_seconds)
+        writer = Writer(
+            stores,
+            journal,
+            recent,
+            ttl_seconds=settings.ttl_seconds,
+            semantic_ttl_seconds=settings.semantic_ttl_seconds,
+            semantic=settings.semantic,
+        )
+        backfill, stats = Backfill(stores), Stats()
+        lookup = Lookup(stores, StrictDecision(), recent, _rules(settings))
+        upstream = GrpcUpstream(router, metadata, timeout_seconds=settings.upstream_timeout_seconds)
+        cache = ReadThrough(
+            lookup,
+            writer,
+            backfill,
+            upstream,
+            stats,
+            assembler=EventAssembler,
+            upstream_timeout_seconds=settings.upstream_timeout_seconds,
+        )
+        servicer = CacheRpc(
+            cache=cache,
+            invalidation=Invalidation(stores, writer, recent, lookup),
+            report=Report(stats, stores, journal, space),
+            rules=QuestionRules(settings.max_temperature, settings.personal_data),
+            embedder=lambda: space.fingerprint,
+        )
+        tasks = await stack.enter_async_context(_background(space.run(), writer.run(), _expire(space)))
+        stack.push_async_callback(writer.drain, seconds=_DRAIN_SECONDS)
+        stack.push_async_callback(backfill.drain, seconds=_DRAIN_SECONDS)
+        server = await stack.enter_async_context(serving(settings.listen, [Service(SERVICE, servicer)], mesh=mesh))
+        running.grpc_port = server.port
+        await server.set_ready(ready=True)
+        running.ready = True
+        _log.info("ready", extra={"vectors": settings.vectors, "tasks": len(tasks)})
+        yield running
+        running.ready = False
+
+
+def _check(settings: CacheSettings) -> None:
+    if settings.vectors == "milvus" and not settings.milvus_endpoint:
+        raise SettingsError("cache.vectors is 'milvus' but cache.milvus_endpoint is empty: give it host:port")
+
+
+def _rules(settings: CacheSettings) -> LookupRules:
+    return LookupRules(
+        semantic=settings.semantic,
+        max_error=settings.max_error,
+        min_similarity=settings.min_similarity,
+        max_candidates=settings.max_candidates,
+    )
+
+
+def _stores(settings: CacheSettings, space: VectorSpace) -> Stores:
+    def guard(name: str, budget_ms: float) -> Guard:
+        return Guard(name, budget_seconds=budget_ms / 1000, failures=(StoreUnavailable,))
+
+    redis_budget = settings.redis_budget_ms
+    return Stores(
+        exact=RedisExactStore.open(settings.redis_url.get_secret_value(), prefix=settings.redis_prefix),
+        vectors=space,
+        embedder=space,
+        exact_guard=guard("redis", redis_budget),
+        vectors_guard=guard("vectors", settings.vectors_budget_ms),
+        embed_guard=guard("embed", settings.embed_budget_ms),
+    )
+
+
+async def _open_vectors(settings: CacheSettings, fingerprint: str, dimension: int) -> VectorStore:
+    """The vector store of one vector space, as the settings say."""
+    if settings.vectors == "memory":
+        return MemoryVectorStore()
+    if settings.vectors == "milvus":
+        from synapse_cache.adapters.vectors_milvus import MilvusVectorStore
+
+        return await MilvusVectorStore.open(
+            settings.milvus_endpoint,
+            fingerprint=fingerprint,
+            dimension=dimension,
+            token=settings.milvus_token.get_secret_value(),
+            database=settings.milvus_database,
+        )
+    from synapse_cache.adapters.vectors_embedded import EmbeddedVectorStore
+
+    return await EmbeddedVectorStore.open(settings.data_dir / "vectors", fingerprint=fingerprint, dimension=dimension)
+
+
+@asynccontextmanager
+async def _background(*work: object) -> AsyncIterator[list[asyncio.Task[None]]]:
+    """Run coroutines beside the block; cancelled when it ends."""
+    tasks = [asyncio.create_task(one) for one in work]  # type: ignore[arg-type]
+    try:
+        yield tasks
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+
+async def _expire(space: VectorSpace) -> None:
+    """Give the room of expired entries back, every ten minutes."""
+    while True:
+        await asyncio.sleep(_EXPIRE_EVERY_SECONDS)
+        try:
+            removed = await space.expire(now=time.time())
+        except StoreUnavailable as error:
+            _log.debug("expired entries stay for now", extra={"cause": str(error)})
+        else:
+            _log.debug("expired entries removed", extra={"count": removed})

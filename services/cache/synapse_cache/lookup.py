@@ -1,0 +1,221 @@
+"""Finding a stored answer that may be served: by exact key, then by meaning.
+
+A dependency that is down, slow or wrong makes a miss of a named reason, never an error.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections import OrderedDict
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from synapse_cache import telemetry
+from synapse_cache.decision import Candidate
+from synapse_cache.model import Hit, Miss, Tier
+from synapse_runtime.guard import DependencyDown, Guard
+
+if TYPE_CHECKING:
+    from synapse_cache.decision import Decision
+    from synapse_cache.model import Embedding, Entry, Match, Place, Policy, Question
+    from synapse_cache.overlay import RecentWrites
+    from synapse_cache.ports import Embedder, ExactStore, VectorStore
+
+_log = logging.getLogger("synapse.cache.lookup")
+_KNOWN_EPOCHS = 10_000
+
+
+@dataclass(frozen=True, slots=True)
+class LookupRules:
+    """What the operator decided about reuse by meaning."""
+
+    semantic: bool
+    max_error: float
+    min_similarity: float
+    max_candidates: int
+
+
+@dataclass(frozen=True, slots=True)
+class Stores:
+    """Everything a lookup asks, each behind its guard."""
+
+    exact: ExactStore
+    vectors: VectorStore
+    embedder: Embedder
+    exact_guard: Guard
+    vectors_guard: Guard
+    embed_guard: Guard
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What a lookup found, and what storing the answer later needs.
+
+    `place` has the current epoch; `epoch_known` is false when it could not be had, and then nothing may be stored.
+    `exact_only` is true when the prompt turned out longer than the embedder sees.
+    """
+
+    result: Hit | Miss
+    place: Place
+    epoch_known: bool = True
+    embedding: Embedding | None = None
+    embed_seconds: float | None = None
+    exact_only: bool = False
+
+
+class Lookup:
+    """Looks questions up in the stores."""
+
+    def __init__(
+        self,
+        stores: Stores,
+        decision: Decision,
+        recent: RecentWrites,
+        rules: LookupRules,
+        *,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        self._stores = stores
+        self._decision = decision
+        self._recent = recent
+        self._rules = rules
+        self._clock = clock
+        self._epochs: OrderedDict[tuple[str, str], int] = OrderedDict()
+
+    async def find(self, question: Question, place: Place, policy: Policy) -> Found:
+        """The best stored answer to `question` at `place` that `policy` allows."""
+        entry, place, trouble = await self._exact(question, place)
+        if trouble == "epoch_unknown":
+            return Found(Miss("redis_unavailable"), place, epoch_known=False)
+        if policy.no_cache:
+            return Found(Miss("no_cache"), place)
+        exact = self._serve_exact(question, entry, policy)
+        if exact is not None:
+            return Found(exact, place)
+        max_error = self._rules.max_error if policy.max_error is None else min(policy.max_error, self._rules.max_error)
+        if question.prompt is None or not self._rules.semantic or max_error <= 0:
+            return Found(Miss(trouble or question.exact_only_reason or "exact_only"), place)
+        return await self._by_meaning(question, place, policy, max_error)
+
+    def remember_epoch(self, place: Place) -> None:
+        """Note a namespace's current epoch, for when the exact store is down."""
+        self._epochs[place.tenant, place.namespace] = place.epoch
+        if len(self._epochs) > _KNOWN_EPOCHS:
+            self._epochs.popitem(last=False)
+
+    async def _exact(self, question: Question, place: Place) -> tuple[Entry | None, Place, str]:
+        """The entry of the exact key, the place with its epoch, and what went wrong."""
+        stores, trouble = self._stores, ""
+        try:
+            entry, epoch = await stores.exact_guard.call(lambda: stores.exact.get(place, question.key))
+        except DependencyDown as down:
+            telemetry.dependency_failed(down.name)
+            known = self._epochs.get((place.tenant, place.namespace))
+            if known is None:
+                return None, place, "epoch_unknown"
+            entry, epoch, trouble = None, known, "redis_unavailable"
+        if epoch != place.epoch:
+            place = replace(place, epoch=epoch)
+        if not trouble:
+            self.remember_epoch(place)
+        if entry is None or not entry.belongs_to(place):
+            entry = self._recent.get(place, question.key, now=self._clock())
+        return entry, place, trouble
+
+    def _serve_exact(self, question: Question, entry: Entry | None, policy: Policy) -> Hit | None:
+        now = self._clock()
+        if entry is None or entry.expires_at <= now or _too_old(entry.created_at, policy, now):
+            return None
+        if entry.key == question.key:
+            return Hit(entry, Tier.L1, 1.0, "exact")
+        if policy.max_error is not None and policy.max_error < self._rules.max_error:
+            return None  # decided once by meaning, and this caller is stricter
+        return Hit(entry, Tier.L1, None, "alias")
+
+    async def _by_meaning(self, question: Question, place: Place, policy: Policy, max_error: float) -> Found:
+        stores, prompt = self._stores, question.prompt or ""
+        started = time.perf_counter()
+        try:
+            embedding = await stores.embed_guard.call(lambda: stores.embedder.embed(prompt))
+        except DependencyDown as down:
+            telemetry.dependency_failed(down.name)
+            return Found(Miss("embed_unavailable"), place)
+        spent = time.perf_counter() - started
+        if embedding.truncated:
+            return Found(Miss("truncated"), place, embed_seconds=spent, exact_only=True)
+        matches, trouble = await self._matches(embedding, question, place, policy)
+        result = await self._decide(question, place, matches, max_error) if matches else Miss(trouble or "no_candidate")
+        return Found(result, place, embedding=embedding, embed_seconds=spent)
+
+    async def _matches(
+        self, embedding: Embedding, question: Question, place: Place, policy: Policy
+    ) -> tuple[list[Match], str]:
+        """What might serve, most similar first, and what went wrong."""
+        now, rules, stores, trouble = self._clock(), self._rules, self._stores, ""
+        matches = self._recent.search(
+            embedding.vector, place=place, scope=question.scope, min_similarity=rules.min_similarity, now=now
+        )
+        try:
+            matches += await stores.vectors_guard.call(
+                lambda: stores.vectors.search(
+                    embedding.vector,
+                    place=place,
+                    scope=question.scope,
+                    limit=rules.max_candidates,
+                    min_similarity=rules.min_similarity,
+                    now=now,
+                )
+            )
+        except DependencyDown as down:
+            telemetry.dependency_failed(down.name)
+            trouble = "vectors_unavailable"
+        unique = {match.entry_id: match for match in matches if not _too_old(match.created_at, policy, now)}
+        best = sorted(unique.values(), key=lambda match: -match.similarity)[: rules.max_candidates]
+        return best, trouble
+
+    async def _decide(self, question: Question, place: Place, matches: list[Match], max_error: float) -> Hit | Miss:
+        candidates = [Candidate(match.entry_id, match.prompt, match.similarity) for match in matches]
+        verdict = await self._decision.decide(question.prompt or "", candidates, max_error=max_error)
+        vetoes = dict(verdict.vetoes)
+        considered = tuple((match.entry_id, match.similarity, str(vetoes.get(match.entry_id, ""))) for match in matches)
+        chosen = verdict.candidate
+        _log.debug(
+            "decided",
+            extra={"verdict": verdict.reason, "candidates": len(matches), "best": round(matches[0].similarity, 4)},
+        )
+        if chosen is None:
+            return Miss(verdict.reason, considered)
+        match = next(match for match in matches if match.entry_id == chosen.entry_id)
+        entry = await self._entry(question, place, match)
+        if entry is None:
+            return Miss("entry_gone", considered)
+        return Hit(entry, Tier.L2, match.similarity, verdict.reason, considered)
+
+    async def _entry(self, question: Question, place: Place, match: Match) -> Entry | None:
+        """The whole entry behind `match`, checked once more against the place and the scope that it must be of."""
+        entry = self._recent.get(place, match.key, now=self._clock())
+        if entry is None:
+            entry = await self._stored_entry(place, match)
+        if entry is None or not entry.belongs_to(place) or entry.scope != question.scope:
+            return None
+        return entry if entry.semantic_expires_at > self._clock() else None
+
+    async def _stored_entry(self, place: Place, match: Match) -> Entry | None:
+        stores = self._stores
+        try:
+            entry, _ = await stores.exact_guard.call(lambda: stores.exact.get(place, match.key))
+            if entry is not None and entry.key == match.key:
+                return entry
+        except DependencyDown as down:
+            telemetry.dependency_failed(down.name)
+        try:
+            return await stores.vectors_guard.call(lambda: stores.vectors.fetch(place.tenant, match.entry_id))
+        except DependencyDown as down:
+            telemetry.dependency_failed(down.name)
+            return None
+
+
+def _too_old(created_at: float, policy: Policy, now: float) -> bool:
+    return policy.max_age_seconds is not None and now - created_at > policy.max_age_seconds

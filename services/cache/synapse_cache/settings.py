@@ -1,0 +1,68 @@
+"""Settings of the cache service: section `cache`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Literal
+
+from pydantic import Field, SecretStr
+
+from synapse_cache.privacy import PersonalData
+from synapse_runtime.settings import Section
+
+
+class CacheSettings(Section):
+    """How the cache listens, where it stores, and what it may reuse."""
+
+    listen: str = "127.0.0.1:50051"
+    """gRPC address, host:port."""
+    probes: str = "127.0.0.1:9051"
+    """HTTP address of /health, /ready and /metrics."""
+    data_dir: Path = Path("/var/lib/synapse")
+    """Folder of the write journal and of the embedded vector store."""
+
+    redis_url: SecretStr = SecretStr("redis://127.0.0.1:6379/0")
+    """L1: redis:// or rediss:// URL of Redis 7.0 or newer, or Valkey."""
+    redis_prefix: str = Field(default="synapse", min_length=1, max_length=32)
+    """First part of every Redis key."""
+    vectors: Literal["embedded", "milvus", "memory"] = "embedded"
+    """L2: a file in `data_dir`, a Milvus server, or nothing that lasts."""
+    milvus_endpoint: str = ""
+    """host:port of Milvus 2.3 or newer."""
+    milvus_token: SecretStr = SecretStr("")
+    """user:password or token of Milvus."""
+    milvus_database: str = ""
+    """Database of Milvus; empty means the default one."""
+
+    ttl_seconds: float = Field(default=86_400, gt=0)
+    """How long an answer is served by exact key."""
+    semantic_ttl_seconds: float = Field(default=7 * 86_400, gt=0)
+    """How long an answer is served by meaning."""
+    semantic: bool = True
+    """Whether answers are reused by meaning at all."""
+    max_error: float = Field(default=0.01, ge=0, le=1)
+    """Largest probability of a wrong answer that is accepted when reusing by meaning; 0 means exact only."""
+    min_similarity: float = Field(default=0.7, ge=0, le=1)
+    """Cosine similarity below which an entry is not even considered."""
+    max_candidates: int = Field(default=8, ge=1, le=64)
+    """How many entries are considered by meaning."""
+    max_temperature: float = Field(default=1.0, ge=0)
+    """Requests of a higher temperature are neither looked up nor stored."""
+    personal_data: PersonalData = PersonalData.EXACT_ONLY
+    """What happens to prompts with e-mail addresses, account numbers and other identifiers."""
+
+    redis_budget_ms: float = Field(default=50, gt=0)
+    """Longest wait for Redis on a request's way."""
+    embed_budget_ms: float = Field(default=250, gt=0)
+    """Longest wait for an embedding on a request's way."""
+    vectors_budget_ms: float = Field(default=100, gt=0)
+    """Longest wait for the vector store on a request's way."""
+    upstream_timeout_seconds: float = Field(default=600, gt=0)
+    """Longest time for a whole answer from a backend."""
+
+    journal_max_bytes: int = Field(default=1 << 30, gt=0)
+    """Size at which the journal refuses more; answers are then served and not stored."""
+    overlay_entries: int = Field(default=2_000, ge=0)
+    """How many recent writes are kept in memory."""
+    overlay_seconds: float = Field(default=60, gt=0)
+    """How long a recent write is kept in memory."""

@@ -1,0 +1,110 @@
+"""What the cache did since it started, by tenant."""
+
+from __future__ import annotations
+
+from collections import Counter, OrderedDict
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from synapse_cache import telemetry
+from synapse_cache.model import Status, Tier
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from synapse_cache.model import Outcome
+
+_MOST_TENANTS = 10_000
+
+
+@dataclass(slots=True)
+class Tally:
+    """Counts of one tenant, or of all."""
+
+    hits_exact: int = 0
+    hits_semantic: int = 0
+    misses: int = 0
+    bypasses: int = 0
+    stores: int = 0
+    collapsed: int = 0
+    tokens_saved: int = 0
+    miss_reasons: Counter[str] = field(default_factory=Counter)
+
+    @property
+    def hits(self) -> int:
+        """Requests answered from the cache."""
+        return self.hits_exact + self.hits_semantic
+
+    @property
+    def hit_rate(self) -> float:
+        """Part of the requests looked up that hit: hits / (hits + misses); 0 before the first."""
+        asked = self.hits + self.misses
+        return self.hits / asked if asked else 0.0
+
+
+class Stats:
+    """Tallies by tenant; the longest unseen tenants beyond 10,000 are forgotten one by one, kept in the sum."""
+
+    def __init__(self) -> None:
+        self._tenants: OrderedDict[str, Tally] = OrderedDict()
+        self._forgotten = Tally()
+
+    def served(self, tenant: str, outcome: Outcome) -> None:
+        """Count one request."""
+        tally = self._of(tenant)
+        if outcome.status is Status.BYPASS:
+            tally.bypasses += 1
+        elif outcome.status is Status.MISS:
+            tally.misses += 1
+            tally.miss_reasons[outcome.reason] += 1
+        else:
+            tally.tokens_saved += outcome.tokens_saved
+            telemetry.tokens_saved(outcome.tokens_saved)
+            if outcome.tier is Tier.L2:
+                tally.hits_semantic += 1
+            else:
+                tally.hits_exact += 1
+        telemetry.looked_up(outcome.status, outcome.tier or "", outcome.reason, outcome.latency_seconds)
+
+    def stored(self, tenant: str) -> None:
+        """Count one answer accepted for storing."""
+        self._of(tenant).stores += 1
+
+    def refused(self, reason: str) -> None:
+        """Count one answer that the write gates refused."""
+        telemetry.stored(reason)
+
+    def collapsed(self, tenant: str) -> None:
+        """Count one request that shared another's backend call."""
+        self._of(tenant).collapsed += 1
+        telemetry.collapsed()
+
+    def of(self, tenant: str) -> Tally:
+        """One tenant's counts."""
+        return self._tenants.get(tenant, Tally())
+
+    def total(self) -> Tally:
+        """The counts of all tenants."""
+        total = Tally()
+        _add(total, self._forgotten)
+        for tally in self._tenants.values():
+            _add(total, tally)
+        return total
+
+    def _of(self, tenant: str) -> Tally:
+        tally = self._tenants.get(tenant)
+        if tally is None:
+            tally = self._tenants[tenant] = Tally()
+            if len(self._tenants) > _MOST_TENANTS:
+                _add(self._forgotten, self._tenants.popitem(last=False)[1])
+        return tally
+
+
+def _add(total: Tally, part: Tally) -> None:
+    for name in _counts():
+        setattr(total, name, getattr(total, name) + getattr(part, name))
+    total.miss_reasons.update(part.miss_reasons)
+
+
+def _counts() -> Iterable[str]:
+    return ("hits_exact", "hits_semantic", "misses", "bypasses", "stores", "collapsed", "tokens_saved")

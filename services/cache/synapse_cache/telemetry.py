@@ -1,0 +1,49 @@
+"""The cache's metrics: every name in one place. Labels are bounded: no tenant, key or prompt."""
+
+from __future__ import annotations
+
+from prometheus_client import Counter, Gauge, Histogram
+
+_LOOKUPS = Counter("synapse_cache_lookups_total", "Requests by what the cache did.", ["status", "tier", "reason"])
+_LOOKUP_SECONDS = Histogram(
+    "synapse_cache_lookup_duration_seconds",
+    "Time spent in the cache service, backend calls excluded.",
+    ["status", "tier"],
+    buckets=(0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1),
+)
+_STORES = Counter("synapse_cache_stores_total", "Answers by whether they were accepted for storing.", ["result"])
+_FAILURES = Counter("synapse_cache_dependency_failures_total", "Calls that a dependency failed.", ["dependency"])
+_COLLAPSED = Counter("synapse_cache_collapsed_total", "Requests that shared a backend call begun by another.")
+_TOKENS_SAVED = Counter("synapse_cache_tokens_saved_total", "Tokens that hits saved: what the answers once cost.")
+_PENDING = Gauge("synapse_cache_journal_pending", "Answers accepted and not yet in every store.")
+
+
+def looked_up(status: str, tier: str, reason: str, seconds: float) -> None:
+    """Count one request and the time the cache spent on it."""
+    _LOOKUPS.labels(status, tier, reason).inc()
+    _LOOKUP_SECONDS.labels(status, tier).observe(seconds)
+
+
+def stored(result: str) -> None:
+    """Count one answer: "stored", or why it was not."""
+    _STORES.labels(result).inc()
+
+
+def dependency_failed(name: str) -> None:
+    """Count one failed call to a dependency."""
+    _FAILURES.labels(name).inc()
+
+
+def collapsed() -> None:
+    """Count one request that shared another's backend call."""
+    _COLLAPSED.inc()
+
+
+def tokens_saved(count: int) -> None:
+    """Count the tokens that a hit saved."""
+    _TOKENS_SAVED.inc(count)
+
+
+def journal_pending(count: int) -> None:
+    """Tell how many answers are not in every store yet."""
+    _PENDING.set(count)

@@ -1,0 +1,121 @@
+"""The vector store of the embedder in use: opened once both can be asked, so that starting waits for neither."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Sequence
+from typing import TYPE_CHECKING, TypeAlias
+
+from synapse_cache.ports import StoreUnavailable
+
+if TYPE_CHECKING:
+    from synapse_cache.model import Embedding, Entry, Match, Place, Vector
+    from synapse_cache.ports import Embedder, VectorStore
+
+OpenStore: TypeAlias = Callable[[str, int], Awaitable["VectorStore"]]
+_log = logging.getLogger("synapse.cache.vectors")
+_FIRST_RETRY_SECONDS = 0.2
+_LAST_RETRY_SECONDS = 5.0
+_DESCRIBE_TIMEOUT_SECONDS = 5.0
+_OPEN_TIMEOUT_SECONDS = 60.0
+
+
+class VectorSpace:
+    """A VectorStore that raises StoreUnavailable until the store behind it is open.
+
+    `run` keeps it open: it asks the embedder for its fingerprint, opens the store of that vector space, and opens
+    another one when the fingerprint changes, so that vectors of different spaces never meet.
+    """
+
+    def __init__(self, embedder: Embedder, open_store: OpenStore) -> None:
+        self._embedder = embedder
+        self._open_store = open_store
+        self._store: VectorStore | None = None
+        self._stale = asyncio.Event()
+        self._stale.set()
+        self.fingerprint = ""
+
+    async def run(self) -> None:
+        """Open the store, and open it anew whenever the embedder changes, until cancelled."""
+        while True:
+            await self._stale.wait()
+            await self._open()
+
+    async def embed(self, text: str) -> Embedding:
+        """The vector of `text`, if it lies in the open space; StoreUnavailable while the spaces differ."""
+        embedding = await self._embedder.embed(text)
+        if self._store is not None and embedding.fingerprint != self.fingerprint:
+            self._stale.set()
+            raise StoreUnavailable("the embedder changed; its vector space is being opened")
+        return embedding
+
+    async def describe(self) -> tuple[str, int]:
+        """Fingerprint and dimension of the embedder's vector space."""
+        return await self._embedder.describe()
+
+    async def search(
+        self, vector: Vector, *, place: Place, scope: str, limit: int, min_similarity: float, now: float
+    ) -> list[Match]:
+        """As VectorStore."""
+        return await self._opened().search(
+            vector, place=place, scope=scope, limit=limit, min_similarity=min_similarity, now=now
+        )
+
+    async def fetch(self, tenant: str, entry_id: str) -> Entry | None:
+        """As VectorStore."""
+        return await self._opened().fetch(tenant, entry_id)
+
+    async def insert(self, items: Sequence[tuple[Entry, Vector]]) -> None:
+        """As VectorStore."""
+        await self._opened().insert(items)
+
+    async def delete(self, tenant: str, entry_ids: Sequence[str]) -> int:
+        """As VectorStore."""
+        return await self._opened().delete(tenant, entry_ids)
+
+    async def delete_namespace(self, tenant: str, namespace: str, *, before_epoch: int) -> int:
+        """As VectorStore."""
+        return await self._opened().delete_namespace(tenant, namespace, before_epoch=before_epoch)
+
+    async def expire(self, *, now: float) -> int:
+        """As VectorStore."""
+        return await self._opened().expire(now=now)
+
+    async def count(self, tenant: str | None = None) -> int:
+        """As VectorStore."""
+        return await self._opened().count(tenant)
+
+    async def ping(self) -> None:
+        """As VectorStore."""
+        await self._opened().ping()
+
+    async def close(self) -> None:
+        """As VectorStore."""
+        store, self._store = self._store, None
+        if store is not None:
+            await store.close()
+
+    def _opened(self) -> VectorStore:
+        if self._store is None:
+            raise StoreUnavailable("the vector store is not open yet")
+        return self._store
+
+    async def _open(self) -> None:
+        retry = _FIRST_RETRY_SECONDS
+        while True:
+            try:
+                async with asyncio.timeout(_DESCRIBE_TIMEOUT_SECONDS):
+                    fingerprint, dimension = await self._embedder.describe()
+                async with asyncio.timeout(_OPEN_TIMEOUT_SECONDS):
+                    store = await self._open_store(fingerprint, dimension)
+            except (StoreUnavailable, TimeoutError) as error:
+                _log.warning("vector store not open yet", extra={"cause": str(error) or repr(error)})
+                await asyncio.sleep(retry)
+                retry = min(retry * 2, _LAST_RETRY_SECONDS)
+                continue
+            await self.close()
+            self._store, self.fingerprint = store, fingerprint
+            self._stale.clear()
+            _log.info("vector store open", extra={"fingerprint": fingerprint, "dimension": dimension})
+            return
