@@ -1,0 +1,106 @@
+"""The models that can be asked: configured ones, and those that backends list themselves."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from synapse_llm_router.ports import ListedModel, ListingFailed
+from synapse_llm_router.routing import Route, Routes, UnknownModel
+
+FRESH_SECONDS = 60.0
+RETRY_SECONDS = 10.0
+WAIT_SECONDS = 2.0
+Clock = Callable[[], float]
+Lister = Callable[[], Awaitable[Sequence[ListedModel]]]
+
+
+@dataclass(slots=True)
+class KnownModel:
+    """A model that can be asked: who serves it, and since when it is known (seconds since 1970)."""
+
+    id: str
+    created: float
+    backends: list[str] = field(default_factory=list)
+
+
+class Discovery:
+    """What one backend lists, kept for a minute; a backend that fails keeps its last list and is left alone a while."""
+
+    def __init__(self, lister: Lister, *, clock: Clock, wait_seconds: float = WAIT_SECONDS) -> None:
+        self._lister = lister
+        self._clock = clock
+        self._wait_seconds = wait_seconds
+        self._next = float("-inf")
+        self._asking = asyncio.Lock()
+        self.models: Mapping[str, ListedModel] = {}
+
+    async def refresh(self) -> None:
+        """Ask the backend if its list is no longer fresh; waits `wait_seconds` at most and never fails."""
+        if self._clock() < self._next:
+            return
+        async with self._asking:
+            if self._clock() < self._next:
+                return
+            try:
+                async with asyncio.timeout(self._wait_seconds):
+                    listed = await self._lister()
+            except (ListingFailed, TimeoutError):
+                self._next = self._clock() + RETRY_SECONDS
+                return
+            self.models = {model.id: model for model in listed}
+            self._next = self._clock() + FRESH_SECONDS
+
+
+class Catalog:
+    """Finds the backend of a model, and lists all models.
+
+    `listers` has one entry for each backend whose own list counts. `clock` tells seconds since 1970.
+    """
+
+    def __init__(
+        self, routes: Routes, listers: Mapping[str, Lister], *, clock: Clock, wait_seconds: float = WAIT_SECONDS
+    ) -> None:
+        self._routes = routes
+        self._clock = clock
+        self._started = clock()
+        self._discoveries = {
+            name: Discovery(lister, clock=clock, wait_seconds=wait_seconds) for name, lister in listers.items()
+        }
+
+    async def route(self, model: str) -> Route:
+        """Where `model` goes; raises UnknownModel."""
+        found = self._routes.listed(model) or self._discovered(model)
+        if found is None:
+            await self._refresh([offer.backend for offer in self._routes.offers if offer.discovers])
+            found = self._discovered(model) or self._routes.fallback(model)
+        if found is None:
+            raise UnknownModel(model)
+        return found
+
+    async def models(self) -> list[KnownModel]:
+        """Every known model, by id; a backend that does not answer only lacks its own."""
+        await self._refresh(self._discoveries)
+        known: dict[str, KnownModel] = {}
+        for offer in self._routes.offers:
+            discovery = self._discoveries.get(offer.backend)
+            listed = discovery.models if discovery else {}
+            for name in (*offer.models, *listed):
+                told = listed.get(name) or listed.get(offer.models.get(name, ""))
+                model = known.setdefault(name, KnownModel(name, self._started))
+                if offer.backend not in model.backends:
+                    model.backends.append(offer.backend)
+                if told and told.created is not None:
+                    model.created = told.created
+        return sorted(known.values(), key=lambda model: model.id)
+
+    def _discovered(self, model: str) -> Route | None:
+        for offer in self._routes.offers:
+            if offer.discovers and model in self._discoveries[offer.backend].models:
+                return Route(offer.backend, model)
+        return None
+
+    async def _refresh(self, backends: Sequence[str] | Mapping[str, Discovery]) -> None:
+        if backends:
+            await asyncio.gather(*(self._discoveries[name].refresh() for name in backends))

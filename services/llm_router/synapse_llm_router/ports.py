@@ -1,0 +1,54 @@
+"""What the router needs of a backend. Failures a caller may see are errors of the mesh's tree."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from synapse.llm.v1.request_pb2 import GenerationRequest
+    from synapse.router.v1.router_pb2 import GenerateResponse, StreamGenerateResponse
+
+
+class ListingFailed(Exception):
+    """A backend could not tell its models."""
+
+
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """The terms of one call: seconds left to the caller's deadline (None: no deadline), its id and its trace."""
+
+    remaining_seconds: float | None
+    request_id: str
+    traceparent: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ListedModel:
+    """A model as a backend lists it; `created` in seconds since 1970, None when it did not say."""
+
+    id: str
+    created: int | None = None
+
+
+class Upstream(Protocol):
+    """One backend. `generate` and `stream` raise SynapseError, with a ProviderError detail where it answered."""
+
+    @property
+    def name(self) -> str:
+        """Its name in the configuration."""
+
+    async def generate(self, request: GenerationRequest, model: str, terms: Terms) -> GenerateResponse:
+        """The whole answer of its `model` to `request`."""
+
+    def stream(
+        self, request: GenerationRequest, model: str, terms: Terms
+    ) -> AsyncGenerator[StreamGenerateResponse, None]:
+        """The answer as it comes: each response has every event that has arrived, the first one the origin.
+
+        Ends only when the backend ended its answer properly. Closing the generator ends the call of the backend.
+        """
+
+    async def list_models(self) -> Sequence[ListedModel]:
+        """The models it serves; raises ListingFailed."""
