@@ -1,0 +1,160 @@
+"""The command line: `synapse up|check|ask|stats|token|version`."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Callable, Sequence
+from importlib import metadata
+from pathlib import Path
+
+from synapse_standalone import settings
+from synapse_standalone.errors import CommandError
+from synapse_standalone.settings import DEFAULT_PORT, DEFAULT_STATE, Options
+
+_TOKEN_SECONDS = 3600.0
+_ROLES = ("admin", "operator", "viewer")
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command; returns its exit status."""
+    arguments = _parser().parse_args(argv)
+    run: Callable[[argparse.Namespace], int] = arguments.run
+    try:
+        return run(arguments)
+    except CommandError as error:
+        sys.stderr.write(f"synapse: {error}\n")
+        return error.status
+    except KeyboardInterrupt:
+        return 130
+
+
+def _up(arguments: argparse.Namespace) -> int:
+    from synapse_standalone.app import up
+
+    return up(_options(arguments), settings.environment())
+
+
+def _check(arguments: argparse.Namespace) -> int:
+    from synapse_standalone.check import check
+
+    return check(_options(arguments), settings.environment())
+
+
+def _ask(arguments: argparse.Namespace) -> int:
+    from synapse_standalone import client
+    from synapse_standalone.state import read_endpoint
+
+    endpoint = read_endpoint(arguments.state)
+    for piece in client.ask(endpoint, arguments.prompt, stream=arguments.stream, model=arguments.model):
+        sys.stdout.write(piece)
+        sys.stdout.flush()
+    return 0
+
+
+def _stats(arguments: argparse.Namespace) -> int:
+    from synapse_standalone import client
+    from synapse_standalone.state import read_endpoint
+
+    for line in client.stats_lines(client.stats(read_endpoint(arguments.state))):
+        print(line)
+    return 0
+
+
+def _token(arguments: argparse.Namespace) -> int:
+    from synapse_runtime.identity import Identity, Role, TokenSigner
+    from synapse_standalone.state import kept_mesh_secret
+
+    signer = TokenSigner(kept_mesh_secret(arguments.state))
+    identity = Identity(arguments.tenant, arguments.subject, Role(arguments.role))
+    print(signer.token(identity, lifetime_seconds=arguments.ttl))
+    return 0
+
+
+def _version(_arguments: argparse.Namespace) -> int:
+    print(metadata.version("synapse-mesh"))
+    return 0
+
+
+def _options(arguments: argparse.Namespace) -> Options:
+    return Options(
+        host=arguments.host,
+        port=arguments.port,
+        state=arguments.state,
+        config=arguments.config,
+        upstream=arguments.upstream,
+        redis_url=arguments.redis_url,
+        milvus=arguments.milvus,
+        log_level=arguments.log_level,
+        local=arguments.local,
+        quiet=getattr(arguments, "quiet", False),
+    )
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="synapse", description="A semantic-caching proxy for LLMs, on this machine.")
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    up = _command(commands, "up", _up, "run the whole mesh here until Ctrl-C")
+    _add_mesh_flags(up)
+    up.add_argument("--quiet", action="store_true", help="print only what goes wrong")
+    check = _command(commands, "check", _check, "say what is wrong with the configuration or with what it needs")
+    _add_mesh_flags(check)
+    ask = _command(commands, "ask", _ask, "ask the running mesh and say where the answer came from")
+    ask.add_argument("prompt", help="the question")
+    ask.add_argument("--stream", action="store_true", help="print the answer as it comes")
+    ask.add_argument("--model", help="model to ask (default: the one in endpoint.json)")
+    _command(commands, "stats", _stats, "show what the cache did since it started")
+    token = _command(commands, "token", _token, "sign an identity for direct gRPC calls (metadata x-synapse-identity)")
+    token.add_argument("--tenant", default="default", help="whose cache the calls use (default: %(default)s)")
+    token.add_argument("--subject", default="command line", help="name in logs (default: %(default)s)")
+    token.add_argument("--role", choices=_ROLES, default="admin", help="what the calls may do (default: %(default)s)")
+    token.add_argument(
+        "--ttl", type=float, default=_TOKEN_SECONDS, metavar="SECONDS", help="life (default: %(default)s)"
+    )
+    _command(commands, "version", _version, "print the version")
+    return parser
+
+
+def _command(
+    commands: argparse._SubParsersAction[argparse.ArgumentParser],
+    name: str,
+    run: Callable[[argparse.Namespace], int],
+    summary: str,
+) -> argparse.ArgumentParser:
+    command = commands.add_parser(name, help=summary, description=f"{summary[0].upper()}{summary[1:]}.")
+    command.set_defaults(run=run)
+    if name != "version":
+        command.add_argument(
+            "--state",
+            type=Path,
+            default=DEFAULT_STATE,
+            metavar="DIR",
+            help="keys, data and logs (default: %(default)s)",
+        )
+    return command
+
+
+def _add_mesh_flags(command: argparse.ArgumentParser) -> None:
+    command.add_argument("--port", type=_port, help=f"port of the gateway (default: {DEFAULT_PORT})")
+    command.add_argument("--host", help="address of the gateway (default: 127.0.0.1)")
+    command.add_argument("--upstream", metavar="URL", help="OpenAI-compatible server that gets every model name")
+    command.add_argument("--config", type=Path, metavar="FILE", help="configuration (JSON) of the services")
+    command.add_argument("--redis-url", metavar="URL", help="a Redis of your own instead of the embedded Valkey")
+    command.add_argument("--milvus", metavar="HOST:PORT", help="a Milvus of your own instead of the embedded store")
+    command.add_argument(
+        "--log-level", metavar="FILTER", help="RUST_LOG-style filter, such as info or info,synapse=debug"
+    )
+    command.add_argument(
+        "--local", action="store_true", help="use the small model here even when a provider's key is set"
+    )
+
+
+def _port(text: str) -> int:
+    port = int(text)
+    if not 0 < port < 65536:
+        raise argparse.ArgumentTypeError(f"{port} is not a port")
+    return port
+
+
+if __name__ == "__main__":
+    sys.exit(main())

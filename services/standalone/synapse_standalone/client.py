@@ -1,0 +1,103 @@
+"""The running mesh as the command line asks it: answers, streams, statistics."""
+
+from __future__ import annotations
+
+import json
+import urllib.error
+import urllib.request
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from http.client import HTTPException, HTTPResponse
+from typing import Any
+
+from synapse_standalone.errors import EXIT_FAILED, CommandError
+
+_ANSWER_SECONDS = 600.0
+_STATS_SECONDS = 10.0
+_MODELS_SECONDS = 5.0
+STATUS_HEADER = "x-synapse-cache-status"
+
+
+def stats(endpoint: Mapping[str, Any]) -> dict[str, Any]:
+    """What the cache did since it started."""
+    with _opened(endpoint, "/api/v1/stats", timeout=_STATS_SECONDS) as response:
+        found: dict[str, Any] = json.load(response)
+    return found
+
+
+def first_model(endpoint: Mapping[str, Any]) -> str:
+    """A model that can be asked; empty when none is listed."""
+    with _opened(endpoint, "/v1/models", timeout=_MODELS_SECONDS) as response:
+        listed = json.load(response).get("data") or [{}]
+    return str(listed[0].get("id", ""))
+
+
+def ask(endpoint: Mapping[str, Any], question: str, *, stream: bool, model: str | None = None) -> Iterator[str]:
+    """The answer in pieces, one when not streamed; then, as the last piece, a line that says where it came from."""
+    body = {"model": model or endpoint["model"], "messages": [{"role": "user", "content": question}], "stream": stream}
+    with _opened(endpoint, "/v1/chat/completions", timeout=_ANSWER_SECONDS, body=body) as response:
+        yield from _deltas(response) if stream else _whole(response)
+        yield f"\n[{_origin(response)}]\n"
+
+
+def _whole(response: HTTPResponse) -> Iterator[str]:
+    message = json.load(response)["choices"][0]["message"]
+    yield message.get("content") or json.dumps(message)
+
+
+def _deltas(response: HTTPResponse) -> Iterator[str]:
+    for line in response:
+        data = line.strip().removeprefix(b"data:").strip()
+        if not line.startswith(b"data:") or data == b"[DONE]":
+            continue
+        event = json.loads(data)
+        if "error" in event:
+            raise CommandError(str(event["error"].get("message", event["error"])), status=EXIT_FAILED)
+        for choice in event.get("choices") or ():
+            yield choice.get("delta", {}).get("content") or ""
+
+
+def _origin(response: HTTPResponse) -> str:
+    facts = [response.headers.get(STATUS_HEADER, "no cache status")]
+    if similarity := response.headers.get("x-synapse-similarity"):
+        facts.append(f"similarity {similarity}")
+    if reason := response.headers.get("x-synapse-reason"):
+        facts.append(reason)
+    return ", ".join(facts)
+
+
+@contextmanager
+def _opened(
+    endpoint: Mapping[str, Any], path: str, *, timeout: float, body: Mapping[str, Any] | None = None
+) -> Iterator[HTTPResponse]:
+    """A reply of the gateway; raises CommandError in its words when it refuses."""
+    request = urllib.request.Request(  # noqa: S310  # the URL is ours
+        endpoint["url"] + path,
+        data=None if body is None else json.dumps(body).encode(),
+        headers={"authorization": f"Bearer {endpoint['key']}", "content-type": "application/json"},
+    )
+    try:
+        with urllib.request.urlopen(request, timeout=timeout) as response:  # noqa: S310
+            yield response
+    except urllib.error.HTTPError as error:
+        raise CommandError(f"the gateway says {error.code}: {_message(error)}", status=EXIT_FAILED) from error
+    except (OSError, HTTPException, ValueError) as error:
+        raise CommandError(f"the gateway at {endpoint['url']} does not answer: {error}", status=EXIT_FAILED) from error
+
+
+def _message(error: urllib.error.HTTPError) -> str:
+    text = error.read(65_536).decode("utf-8", "replace")
+    try:
+        return str(json.loads(text)["error"]["message"])
+    except (ValueError, KeyError, TypeError):
+        return text.strip() or error.reason
+
+
+def stats_lines(found: Mapping[str, Any]) -> list[str]:
+    """The statistics as aligned lines of name and value."""
+    flat = {name: value for name, value in found.items() if not isinstance(value, dict)}
+    for name, members in found.items():
+        if isinstance(members, dict):
+            flat.update({f"{name}.{member}": value for member, value in members.items()})
+    width = max(map(len, flat), default=0)
+    return [f"{name:<{width}}  {f'{value:.3f}' if isinstance(value, float) else value}" for name, value in flat.items()]
