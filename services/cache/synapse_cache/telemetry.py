@@ -15,6 +15,10 @@ _STORES = Counter("synapse_cache_stores_total", "Answers by whether they were ac
 _FAILURES = Counter("synapse_cache_dependency_failures_total", "Calls that a dependency failed.", ["dependency"])
 _COLLAPSED = Counter("synapse_cache_collapsed_total", "Requests that shared a backend call begun by another.")
 _TOKENS_SAVED = Counter("synapse_cache_tokens_saved_total", "Tokens that hits saved: what the answers once cost.")
+_REJECTED = Counter(
+    "synapse_cache_rejected_entries_total", "Stored values that were no whole entry of the place.", ["store", "reason"]
+)
+_JOURNAL_FAILURES = Counter("synapse_cache_journal_failures_total", "Batches of journal writes that failed.")
 _PENDING = Gauge("synapse_cache_journal_pending", "Answers accepted and not yet in every store.")
 
 
@@ -47,3 +51,13 @@ def tokens_saved(count: int) -> None:
 def journal_pending(count: int) -> None:
     """Tell how many answers are not in every store yet."""
     _PENDING.set(count)
+
+
+def entry_rejected(store: str, reason: str) -> None:
+    """Count one stored value that is not served; `reason` is "corrupt" or "foreign"."""
+    _REJECTED.labels(store, reason).inc()
+
+
+def journal_failed() -> None:
+    """Count one batch of journal writes or one sync that failed."""
+    _JOURNAL_FAILURES.inc()

@@ -1,0 +1,207 @@
+"""The exact store on Redis 7.0 or later (or Valkey), core commands only.
+
+    {prefix}:{TAG}:epoch      the namespace's epoch: microseconds of the server's clock at its last flush
+    {prefix}:{TAG}:x:KEY      an entry under its exact key or an alias, gone at its `expires_at`
+    {prefix}:id:TAG           the keys that one entry id is stored under, and DELETED for a minute after a delete
+
+TAG is a hash of tenant and namespace (or tenant and id), each with its length before it, so that no choice of names
+makes two of them meet. It stands in braces: epoch and entries of a namespace share a slot of a Redis Cluster and one
+MGET reads both. One namespace therefore lives on one shard; a cluster spreads namespaces.
+
+An epoch comes from the clock: if eviction or a loss of data takes the epoch key, the next one is greater than any that
+entries carry, and they stay dead. Of `maxmemory` policies `noeviction` and `volatile-*` never take it (it has no
+expiry) and `allkeys-lru|lfu` take it last (every read touches it). Any eviction may take the list of an entry's keys
+before the entry: then deletion by key and flush still work, deletion by id no longer finds it.
+A flush is as durable as the server is: one that fails over to a replica without it brings the entries back.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import math
+import re
+import time
+from collections.abc import Callable, Sequence
+from functools import lru_cache
+from typing import Any
+
+from synapse_cache.adapters.codec import CorruptEntry, decode, encode
+from synapse_cache.adapters.exact_redis_link import Command, RedisLink
+from synapse_cache.adapters.rejected import reject
+from synapse_cache.model import Entry, Place
+
+_PREFIX = re.compile(r"[A-Za-z0-9_.:-]{1,64}")
+_DELETED = b""
+_DELETED_MILLISECONDS = 60_000
+_CACHED_TAGS = 1024
+# Reads or begins the epoch of KEYS[1]; ARGV[1] = 1 makes it greater than it was.
+_EPOCH_SCRIPT = """
+local now = redis.call('TIME')
+local known = tonumber(redis.call('GET', KEYS[1]) or '') or 0
+if known > 0 and ARGV[1] == '0' then return known end
+local epoch = math.max(known + 1, now[1] * 1000000 + now[2])
+redis.call('SET', KEYS[1], string.format('%.0f', epoch))
+return epoch
+"""
+
+
+class RedisExactStore:
+    """ExactStore on one Redis; every exchange ends within the link's timeout or raises StoreUnavailable."""
+
+    def __init__(self, link: RedisLink, *, prefix: str = "synapse", clock: Callable[[], float] = time.time) -> None:
+        if not _PREFIX.fullmatch(prefix):
+            raise ValueError(f"the key prefix {prefix!r} may hold letters, digits and _.:- only")
+        self._link = link
+        self._prefix = prefix
+        self._clock = clock
+        self._tag = lru_cache(_CACHED_TAGS)(self._make_tag)
+
+    @classmethod
+    def open(
+        cls,
+        url: str,
+        *,
+        prefix: str = "synapse",
+        socket_timeout_seconds: float = 0.25,
+        max_connections: int = 32,
+        clock: Callable[[], float] = time.time,
+    ) -> RedisExactStore:
+        """The store at `url`; nothing is connected yet. Raises ValueError for a URL or prefix that cannot be."""
+        link = RedisLink(url, timeout_seconds=socket_timeout_seconds, max_connections=max_connections)
+        return cls(link, prefix=prefix, clock=clock)
+
+    async def get(self, place: Place, key: str) -> tuple[Entry | None, int]:
+        """As in ExactStore; a value that is no entry of the place is removed and counted."""
+        tag = self._tag(place.tenant, place.namespace)
+        name = f"{tag}x:{key}"
+        known, value = await self._link.call("MGET", f"{tag}epoch", name)
+        epoch = _epoch(known)
+        if epoch is None:
+            return None, await self._epoch(tag)
+        if value is None:
+            return None, epoch
+        entry = _entry(value, place.tenant, place.namespace)
+        if entry is None:
+            await self._link.call("UNLINK", name)
+            return None, epoch
+        return (entry if self._is_live(entry, epoch) else None), epoch
+
+    async def put(self, entry: Entry, *, alias_keys: Sequence[str] = ()) -> None:
+        """As in ExactStore. An entry deleted within the last minute stays deleted: a late alias cannot revive it."""
+        tag = self._tag(entry.tenant, entry.namespace)
+        names = [f"{tag}x:{key}" for key in dict.fromkeys((entry.key, *alias_keys))]
+        if entry.expires_at <= self._clock():
+            await self._link.call("UNLINK", *names)
+            return
+        index = self._index(entry.tenant, entry.id)
+        until = math.ceil(entry.expires_at * 1000)
+        value = encode(entry)
+        # The index goes first: at no moment is there an entry that a delete would not find. Once the mark is read
+        # unset, a later delete sees every name; once it is read set, the names are taken back.
+        replies = await self._link.call_all(
+            [
+                ("SADD", index, *names),
+                ("PEXPIREAT", index, until, "NX"),
+                ("PEXPIREAT", index, until, "GT"),
+                *(("SET", name, value, "PXAT", until) for name in names),
+                ("SISMEMBER", index, _DELETED),
+            ]
+        )
+        if replies[-1]:
+            await self._link.call_all([("UNLINK", *names), ("PEXPIRE", index, _DELETED_MILLISECONDS)])
+
+    async def find(self, tenant: str, entry_id: str) -> Entry | None:
+        """As in ExactStore."""
+        names = await self._link.call("SMEMBERS", self._index(tenant, entry_id))
+        return (await self._stored(tenant, entry_id, set(names)))[0]
+
+    async def delete(self, tenant: str, entry_id: str) -> Entry | None:
+        """As in ExactStore."""
+        return await self._delete(tenant, entry_id, set())
+
+    async def delete_key(self, place: Place, key: str) -> Entry | None:
+        """As in ExactStore."""
+        entry, _ = await self.get(place, key)
+        if entry is None:
+            return None
+        name = f"{self._tag(place.tenant, place.namespace)}x:{key}"
+        return await self._delete(place.tenant, entry.id, {name.encode()})
+
+    async def flush(self, tenant: str, namespace: str) -> int:
+        """As in ExactStore; costs the same whatever the namespace holds."""
+        return await self._epoch(self._tag(tenant, namespace), begin=True)
+
+    async def ping(self) -> None:
+        """As in ExactStore."""
+        await self._link.call("PING")
+
+    async def close(self) -> None:
+        """As in ExactStore."""
+        await self._link.close()
+
+    async def _delete(self, tenant: str, entry_id: str, names: set[bytes]) -> Entry | None:
+        index = self._index(tenant, entry_id)
+        marking: list[Command] = [
+            ("SADD", index, _DELETED),
+            ("PEXPIRE", index, _DELETED_MILLISECONDS),
+            ("SMEMBERS", index),
+        ]
+        names = names.union((await self._link.call_all(marking))[-1])
+        entry, held = await self._stored(tenant, entry_id, names)
+        if held:  # a put between reading and this loses its entry: a miss, never a wrong answer
+            await self._link.call("UNLINK", *held)
+        return entry
+
+    async def _stored(self, tenant: str, entry_id: str, names: set[bytes]) -> tuple[Entry | None, list[bytes]]:
+        """The live entry of that id, and those of `names` that still hold it; others were overwritten since."""
+        names -= {_DELETED}
+        if not names:
+            return None, []
+        ordered = sorted(names)
+        values = await self._link.call("MGET", *ordered)
+        found = {name: _entry(value, tenant, None) for name, value in zip(ordered, values, strict=True) if value}
+        entries = {name: entry for name, entry in found.items() if entry is not None and entry.id == entry_id}
+        if not entries:
+            return None, []
+        entry = next(iter(entries.values()))
+        epoch = await self._epoch(self._tag(tenant, entry.namespace))
+        live = (entry for entry in entries.values() if self._is_live(entry, epoch))
+        return next(live, None), list(entries)
+
+    def _is_live(self, entry: Entry, epoch: int) -> bool:
+        return entry.epoch == epoch and entry.expires_at > self._clock()
+
+    async def _epoch(self, tag: str, *, begin: bool = False) -> int:
+        return int(await self._link.call("EVAL", _EPOCH_SCRIPT, 1, f"{tag}epoch", int(begin)))
+
+    def _make_tag(self, tenant: str, namespace: str) -> str:
+        return f"{self._prefix}:{{{_digest(tenant, namespace)}}}:"
+
+    def _index(self, tenant: str, entry_id: str) -> str:
+        return f"{self._prefix}:id:{_digest(tenant, entry_id)}"
+
+
+def _digest(first: str, second: str) -> str:
+    start = first.encode("utf-8", "surrogatepass")
+    text = b"%d:%s%s" % (len(start), start, second.encode("utf-8", "surrogatepass"))
+    return hashlib.blake2b(text, digest_size=16).hexdigest()
+
+
+def _epoch(known: Any) -> int | None:
+    try:
+        return int(known) if known is not None else None
+    except ValueError:
+        return None
+
+
+def _entry(value: bytes, tenant: str, namespace: str | None) -> Entry | None:
+    """The entry in `value` if it is one of the tenant (and namespace); what is not is counted and logged."""
+    try:
+        entry = decode(value)
+    except CorruptEntry as error:
+        reject("redis", "corrupt", str(error))
+        return None
+    if entry.tenant == tenant and namespace in {None, entry.namespace}:
+        return entry
+    reject("redis", "foreign", "it belongs to another place")
+    return None

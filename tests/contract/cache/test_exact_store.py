@@ -1,0 +1,254 @@
+"""What every exact store does: in memory and on three real servers."""
+
+from __future__ import annotations
+
+import dataclasses
+import secrets
+
+import pytest
+
+from synapse_cache.adapters.exact_memory import MemoryExactStore
+from synapse_cache.adapters.exact_redis import RedisExactStore
+from synapse_cache.model import Place
+from tests.support.clock import Clock
+from tests.support.entries import an_entry
+from tests.support.redis_servers import BINARIES
+
+HERE = Place("acme", "default")
+KEY, ALIAS, OTHER_ALIAS = "a" * 64, "c" * 64, "d" * 64
+HOUR = 3600.0
+NASTY = [
+    ("a:b", "c", "a", "b:c"),
+    ("a", "", "", "a"),
+    ("a}b", "c", "a", "b}c"),
+    ("{a}", "{b}", "{a}{b}", ""),
+    ("a\n", "b", "a", "\nb"),
+    ("a\0", "b", "a", "\0b"),
+    ("1:a", "b", "1", "a1:b"),
+    ("é", "x", "e\u0301", "x"),
+    ("ß", "x", "ss", "x"),
+    ("x" * 10_000, "y", "x" * 9_999, "xy"),
+    ("*", "default", "acme", "default"),
+]
+
+
+@pytest.fixture
+def clock():
+    return Clock()
+
+
+@pytest.fixture(params=["memory", *BINARIES])
+async def store(request, clock, redis_servers):
+    if request.param == "memory":
+        yield MemoryExactStore(clock=clock)
+        return
+    url = redis_servers(request.param).url
+    store = RedisExactStore.open(url, prefix=f"t-{secrets.token_hex(6)}", socket_timeout_seconds=5, clock=clock)
+    yield store
+    await store.close()
+
+
+@pytest.fixture
+def entry_at(store, clock):
+    """Makes an entry of a place's current epoch that lives for an hour."""
+
+    async def make(place=HERE, **changes):
+        _, epoch = await store.get(place, "0")
+        home = {"tenant": place.tenant, "namespace": place.namespace, "epoch": epoch}
+        return an_entry(**{"created_at": clock(), "expires_at": clock() + HOUR, "key": KEY} | home | changes)
+
+    return make
+
+
+async def test_nothing_is_found_in_an_empty_store(store):
+    entry, epoch = await store.get(HERE, KEY)
+    assert entry is None
+    assert epoch > 0
+
+
+async def test_what_was_put_is_found_whole(store, entry_at):
+    entry = await entry_at(answer=bytes(range(256)) * 300, prompt="día\n\0", tags=("x", "ü"))
+    await store.put(entry)
+    assert await store.get(HERE, KEY) == (entry, entry.epoch)
+    assert await store.find("acme", entry.id) == entry
+
+
+async def test_the_epoch_stays_the_same_until_a_flush(store):
+    assert len({(await store.get(HERE, key))[1] for key in (KEY, ALIAS, KEY)}) == 1
+
+
+async def test_the_epoch_in_the_place_is_ignored(store, entry_at):
+    entry = await entry_at()
+    await store.put(entry)
+    assert (await store.get(dataclasses.replace(HERE, epoch=7), KEY))[0] == entry
+
+
+async def test_a_put_replaces_what_was_there(store, entry_at):
+    await store.put(await entry_at(id="first"))
+    second = await entry_at(id="second", answer=b"other")
+    await store.put(second)
+    assert (await store.get(HERE, KEY))[0] == second
+
+
+async def test_an_alias_leads_to_the_entry(store, entry_at):
+    entry = await entry_at()
+    await store.put(entry, alias_keys=[ALIAS, OTHER_ALIAS, KEY])
+    for key in (KEY, ALIAS, OTHER_ALIAS):
+        assert (await store.get(HERE, key))[0] == entry
+
+
+async def test_expiry_hides_an_entry_and_its_aliases_at_once(store, entry_at, clock):
+    entry = await entry_at()
+    await store.put(entry, alias_keys=[ALIAS])
+    clock.advance(HOUR - 0.001)
+    assert (await store.get(HERE, ALIAS))[0] == entry
+    clock.advance(0.002)
+    for key in (KEY, ALIAS):
+        assert (await store.get(HERE, key))[0] is None
+    assert await store.find("acme", entry.id) is None
+
+
+async def test_an_alias_has_the_remaining_life_of_its_entry(store, entry_at, clock):
+    entry = await entry_at()
+    await store.put(entry)
+    clock.advance(HOUR - 10)
+    await store.put(entry, alias_keys=[ALIAS])
+    clock.advance(11)
+    assert (await store.get(HERE, ALIAS))[0] is None
+
+
+async def test_an_expired_entry_is_not_stored_and_replaces_what_was_there(store, entry_at, clock):
+    await store.put(await entry_at(id="first"))
+    await store.put(await entry_at(id="second", expires_at=clock() - 1))
+    assert (await store.get(HERE, KEY))[0] is None
+    assert await store.find("acme", "second") is None
+
+
+@pytest.mark.parametrize("place", [Place("evil", "default"), Place("acme", "other"), Place("ACME", "default"), Place("", "")])
+async def test_another_place_never_finds_it(store, entry_at, place):
+    entry = await entry_at()
+    await store.put(entry, alias_keys=[ALIAS])
+    assert (await store.get(place, KEY))[0] is None
+    assert (await store.get(place, ALIAS))[0] is None
+
+
+async def test_another_tenant_never_finds_or_deletes_by_id(store, entry_at):
+    entry = await entry_at()
+    await store.put(entry)
+    assert await store.find("evil", entry.id) is None
+    assert await store.delete("evil", entry.id) is None
+    assert await store.delete_key(Place("evil", "default"), KEY) is None
+    assert (await store.get(HERE, KEY))[0] == entry
+
+
+@pytest.mark.parametrize(("tenant", "namespace", "other_tenant", "other_namespace"), NASTY)
+async def test_names_cannot_be_chosen_to_collide(store, entry_at, tenant, namespace, other_tenant, other_namespace):
+    mine, theirs = Place(tenant, namespace), Place(other_tenant, other_namespace)
+    entry = await entry_at(mine)
+    await store.put(entry)
+    before = (await store.get(theirs, KEY))[1]
+    await store.flush(other_tenant, other_namespace)
+    assert (await store.get(theirs, KEY))[0] is None
+    assert (await store.get(theirs, KEY))[1] > before
+    assert (await store.get(mine, KEY))[0] == entry
+    assert await store.find(other_tenant, entry.id) is None
+
+
+async def test_a_flush_kills_everything_of_the_namespace_at_once(store, entry_at):
+    entry = await entry_at()
+    await store.put(entry, alias_keys=[ALIAS])
+    epoch = await store.flush("acme", "default")
+    assert epoch > entry.epoch
+    for key in (KEY, ALIAS):
+        assert await store.get(HERE, key) == (None, epoch)
+    assert await store.find("acme", entry.id) is None
+    assert await store.delete_key(HERE, KEY) is None
+
+
+async def test_a_flush_leaves_other_namespaces_and_tenants(store, entry_at):
+    places = [Place("acme", "other"), Place("other", "default")]
+    entries = [await entry_at(place, id=f"id-{place.tenant}") for place in places]
+    for entry in entries:
+        await store.put(entry)
+    await store.flush("acme", "default")
+    assert [(await store.get(place, KEY))[0] for place in places] == entries
+
+
+async def test_what_comes_late_from_before_a_flush_is_dead(store, entry_at):
+    late = await entry_at()
+    await store.flush("acme", "default")
+    await store.put(late)
+    assert (await store.get(HERE, KEY))[0] is None
+
+
+async def test_what_comes_after_a_flush_lives(store, entry_at):
+    await store.flush("acme", "default")
+    entry = await entry_at()
+    await store.put(entry)
+    assert (await store.get(HERE, KEY))[0] == entry
+
+
+async def test_every_flush_begins_a_greater_epoch(store):
+    epochs = [await store.flush("acme", "default") for _ in range(20)]
+    assert epochs == sorted(set(epochs))
+
+
+async def test_a_delete_by_id_removes_every_key(store, entry_at):
+    entry = await entry_at()
+    await store.put(entry, alias_keys=[ALIAS])
+    await store.put(entry, alias_keys=[OTHER_ALIAS])
+    assert await store.delete("acme", entry.id) == entry
+    for key in (KEY, ALIAS, OTHER_ALIAS):
+        assert (await store.get(HERE, key))[0] is None
+    assert await store.delete("acme", entry.id) is None
+
+
+@pytest.mark.parametrize("key", [KEY, ALIAS])
+async def test_a_delete_by_any_key_removes_every_key(store, entry_at, key):
+    entry = await entry_at()
+    await store.put(entry, alias_keys=[ALIAS])
+    assert await store.delete_key(HERE, key) == entry
+    assert [(await store.get(HERE, each))[0] for each in (KEY, ALIAS)] == [None, None]
+    assert await store.delete_key(HERE, key) is None
+
+
+async def test_a_delete_spares_what_replaced_the_entry(store, entry_at):
+    old, new = await entry_at(id="old"), await entry_at(id="new")
+    await store.put(old, alias_keys=[ALIAS])
+    await store.put(new)
+    assert await store.delete("acme", "old") == old
+    assert (await store.get(HERE, KEY))[0] == new
+    assert (await store.get(HERE, ALIAS))[0] is None
+
+
+async def test_a_late_alias_cannot_revive_a_deleted_entry(store, entry_at):
+    entry = await entry_at()
+    await store.put(entry)
+    await store.delete("acme", entry.id)
+    await store.put(entry, alias_keys=[ALIAS])
+    assert [(await store.get(HERE, key))[0] for key in (KEY, ALIAS)] == [None, None]
+    assert await store.find("acme", entry.id) is None
+
+
+async def test_an_entry_deleted_before_it_arrived_stays_out(store, entry_at):
+    entry = await entry_at()
+    assert await store.delete("acme", entry.id) is None
+    await store.put(entry)
+    assert (await store.get(HERE, KEY))[0] is None
+
+
+async def test_another_entry_takes_a_deleted_ones_key(store, entry_at):
+    old, new = await entry_at(id="old"), await entry_at(id="new")
+    await store.put(old)
+    await store.delete("acme", "old")
+    await store.put(new)
+    assert (await store.get(HERE, KEY))[0] == new
+
+
+async def test_a_delete_of_nothing_finds_nothing(store):
+    assert await store.delete("acme", "no-such") is None
+    assert await store.delete_key(HERE, "0" * 64) is None
+
+
+async def test_a_store_that_answers_says_so(store):
+    await store.ping()
