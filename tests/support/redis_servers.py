@@ -15,6 +15,7 @@ import subprocess
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import NoReturn
 
 import pytest
 
@@ -122,10 +123,11 @@ BINARIES: dict[str, Callable[[], str | None]] = {
 
 def find_binary(name: str) -> str:
     """Path of the server `name`, one of BINARIES; skips the test when this machine lacks it."""
-    binary = BINARIES[name]()
-    if binary is not None:
-        return binary
-    reason = f"{name}: this machine has no such server"
+    return BINARIES[name]() or missing(f"{name}: this machine has no such server")
+
+
+def missing(reason: str) -> NoReturn:
+    """Skip the test, or fail it where nothing may be missing."""
     if os.environ.get("SYNAPSE_TEST_STRICT") == "1":
         pytest.fail(reason)
     pytest.skip(reason)

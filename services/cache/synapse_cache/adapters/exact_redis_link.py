@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
 from typing import Any, TypeAlias
 
 import hiredis
@@ -55,7 +56,9 @@ class RedisLink:
     async def close(self) -> None:
         """Close every idle connection; those in use close when their exchange ends."""
         self._closed = True
-        await self._drop(self._idle)
+        with suppress(RedisError, OSError):
+            async with asyncio.timeout(self._timeout):
+                await self._drop(self._idle, nowait=False)
 
     async def _exchange(self, packed: bytes, replies: int) -> list[Any]:
         if self._closed:
@@ -96,9 +99,9 @@ class RedisLink:
         return answers
 
     @staticmethod
-    async def _drop(connections: list[Any]) -> None:
+    async def _drop(connections: list[Any], *, nowait: bool = True) -> None:
         while connections:
-            await connections.pop().disconnect(nowait=True)
+            await connections.pop().disconnect(nowait=nowait)
 
 
 async def _reply(connection: Any) -> Any:
