@@ -8,6 +8,7 @@ import time
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING
 
 from synapse.cache.v1 import cache_pb2
@@ -29,7 +30,8 @@ from synapse_cache.report import Report
 from synapse_cache.rpc import CacheRpc
 from synapse_cache.stats import Stats
 from synapse_cache.vector_space import VectorSpace
-from synapse_cache.writer import Writer
+from synapse_cache.writer import Writer, WriteRules
+from synapse_runtime.background import background
 from synapse_runtime.channel import CallMetadata, open_channel
 from synapse_runtime.guard import Guard
 from synapse_runtime.probes import probes
@@ -44,6 +46,7 @@ if TYPE_CHECKING:
 SERVICE = cache_pb2.DESCRIPTOR.services_by_name["CacheService"]
 _EXPIRE_EVERY_SECONDS = 600.0
 _DRAIN_SECONDS = 5.0
+_EMBED_TIMEOUT_SECONDS = 5.0
 _log = logging.getLogger("synapse.cache")
 
 
@@ -66,54 +69,50 @@ async def run(settings: CacheSettings, mesh: MeshSettings) -> AsyncIterator[Runn
     _check(settings)
     async with AsyncExitStack() as stack:
         running = Running(0, stack.enter_context(probes(settings.probes, ready=lambda: running.ready)))
+        servicer = await stack.enter_async_context(_cache(settings, mesh))
+        server = await stack.enter_async_context(serving(settings.listen, [Service(SERVICE, servicer)], mesh=mesh))
+        running.grpc_port = server.port
+        await server.set_ready(ready=True)
+        running.ready = True
+        _log.info("ready", extra={"vectors": settings.vectors})
+        yield running
+        running.ready = False
+
+
+@asynccontextmanager
+async def _cache(settings: CacheSettings, mesh: MeshSettings) -> AsyncIterator[CacheRpc]:
+    """The cache behind its wire; what was accepted is written when the block ends."""
+    async with AsyncExitStack() as stack:
         metadata = CallMetadata(mesh)
         embed = await stack.enter_async_context(open_channel(mesh.embed_target))
         router = await stack.enter_async_context(open_channel(mesh.router_target, retries=False))
-        space = VectorSpace(GrpcEmbedder(embed, metadata, timeout_seconds=5), lambda f, d: _open_vectors(settings, f, d))
+        embedder = GrpcEmbedder(embed, metadata, timeout_seconds=_EMBED_TIMEOUT_SECONDS)
+        space = VectorSpace(embedder, partial(_open_vectors, settings))
         stack.push_async_callback(space.close)
         stores = _stores(settings, space)
         stack.push_async_callback(stores.exact.close)
-        settings.data_dir.mkdir(parents=True, exist_ok=True)
-        journal = await FileJournal.open(settings.data_dir / "journal.db", max_bytes=settings.journal_max_bytes)
+        journal = await _open_journal(settings)
         stack.push_async_callback(journal.close)
         recent = RecentWrites(capacity=settings.overlay_entries, seconds=settings.overlay_seconds)
-        writer = Writer(
-            stores,
-            journal,
-            recent,
-            ttl_seconds=settings.ttl_seconds,
-            semantic_ttl_seconds=settings.semantic_ttl_seconds,
-            semantic=settings.semantic,
+        writer = Writer(stores, journal, recent, _write_rules(settings))
+        await stack.enter_async_context(
+            background(vectors=space.run, writer=writer.run, expire=partial(_expire, space))
         )
+        stack.push_async_callback(writer.drain, seconds=_DRAIN_SECONDS)
         backfill, stats = Backfill(stores), Stats()
-        lookup = Lookup(stores, StrictDecision(), recent, _rules(settings))
-        upstream = GrpcUpstream(router, metadata, timeout_seconds=settings.upstream_timeout_seconds)
-        cache = ReadThrough(
-            lookup,
-            writer,
-            backfill,
-            upstream,
-            stats,
-            assembler=EventAssembler,
-            upstream_timeout_seconds=settings.upstream_timeout_seconds,
-        )
-        servicer = CacheRpc(
-            cache=cache,
+        stack.push_async_callback(backfill.drain, seconds=_DRAIN_SECONDS)
+        lookup = Lookup(stores, StrictDecision(), recent, _lookup_rules(settings))
+        timeout = settings.upstream_timeout_seconds
+        upstream = GrpcUpstream(router, metadata, timeout_seconds=timeout)
+        yield CacheRpc(
+            cache=ReadThrough(
+                lookup, writer, backfill, upstream, stats, assembler=EventAssembler, upstream_timeout_seconds=timeout
+            ),
             invalidation=Invalidation(stores, writer, recent, lookup),
             report=Report(stats, stores, journal, space),
             rules=QuestionRules(settings.max_temperature, settings.personal_data),
             embedder=lambda: space.fingerprint,
         )
-        tasks = await stack.enter_async_context(_background(space.run(), writer.run(), _expire(space)))
-        stack.push_async_callback(writer.drain, seconds=_DRAIN_SECONDS)
-        stack.push_async_callback(backfill.drain, seconds=_DRAIN_SECONDS)
-        server = await stack.enter_async_context(serving(settings.listen, [Service(SERVICE, servicer)], mesh=mesh))
-        running.grpc_port = server.port
-        await server.set_ready(ready=True)
-        running.ready = True
-        _log.info("ready", extra={"vectors": settings.vectors, "tasks": len(tasks)})
-        yield running
-        running.ready = False
 
 
 def _check(settings: CacheSettings) -> None:
@@ -121,13 +120,26 @@ def _check(settings: CacheSettings) -> None:
         raise SettingsError("cache.vectors is 'milvus' but cache.milvus_endpoint is empty: give it host:port")
 
 
-def _rules(settings: CacheSettings) -> LookupRules:
+def _lookup_rules(settings: CacheSettings) -> LookupRules:
     return LookupRules(
         semantic=settings.semantic,
         max_error=settings.max_error,
         min_similarity=settings.min_similarity,
         max_candidates=settings.max_candidates,
     )
+
+
+def _write_rules(settings: CacheSettings) -> WriteRules:
+    return WriteRules(
+        ttl_seconds=settings.ttl_seconds,
+        semantic_ttl_seconds=settings.semantic_ttl_seconds,
+        semantic=settings.semantic,
+    )
+
+
+async def _open_journal(settings: CacheSettings) -> FileJournal:
+    settings.data_dir.mkdir(parents=True, exist_ok=True)
+    return await FileJournal.open(settings.data_dir / "journal.db", max_bytes=settings.journal_max_bytes)
 
 
 def _stores(settings: CacheSettings, space: VectorSpace) -> Stores:
@@ -162,18 +174,6 @@ async def _open_vectors(settings: CacheSettings, fingerprint: str, dimension: in
     from synapse_cache.adapters.vectors_embedded import EmbeddedVectorStore
 
     return await EmbeddedVectorStore.open(settings.data_dir / "vectors", fingerprint=fingerprint, dimension=dimension)
-
-
-@asynccontextmanager
-async def _background(*work: object) -> AsyncIterator[list[asyncio.Task[None]]]:
-    """Run coroutines beside the block; cancelled when it ends."""
-    tasks = [asyncio.create_task(one) for one in work]  # type: ignore[arg-type]
-    try:
-        yield tasks
-    finally:
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
 
 
 async def _expire(space: VectorSpace) -> None:

@@ -49,7 +49,7 @@ class Invalidation:
         except StoreUnavailable as error:
             raise _unavailable(error) from error
         was_recent = self._recent.forget(tenant, entry_id)
-        await self._writer.forget([entry_id])
+        await self._writer.forget(tenant, [entry_id])
         _log.info("entry removed", extra={"tenant": tenant, "entry_id": entry_id})
         return int(entry is not None or removed > 0 or was_recent)
 

@@ -54,6 +54,11 @@ class RecentWrites:
         recent = self._by_key.get(_key(entry))
         return recent.vector if recent is not None and recent.entry.id == entry.id else None
 
+    def has_newer(self, entry: Entry) -> bool:
+        """Whether a later answer to the same exact question is known."""
+        recent = self._by_key.get(_key(entry))
+        return recent is not None and recent.entry.created_at > entry.created_at
+
     def find(self, tenant: str, entry_id: str) -> Entry | None:
         """The entry of that id in the tenant."""
         for recent in self._by_key.values():

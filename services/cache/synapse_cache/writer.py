@@ -10,8 +10,10 @@ import asyncio
 import logging
 import secrets
 import time
-from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING
+from collections import OrderedDict
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, TypeAlias
 
 from synapse_cache import telemetry
 from synapse_cache.model import Entry
@@ -29,7 +31,19 @@ _QUEUE = 4_096
 _FIRST_RETRY_SECONDS = 0.5
 _LAST_RETRY_SECONDS = 15.0
 _STORE_TIMEOUT_SECONDS = 10.0
-_UNEXPECTED = (StoreUnavailable, TimeoutError, OSError)
+_FORGOTTEN = 10_000
+_REFUSALS_TO_GIVE_UP = 3
+_FAILURES = (StoreUnavailable, TimeoutError, OSError)
+_Item: TypeAlias = "tuple[Entry, Vector | None]"
+
+
+@dataclass(frozen=True, slots=True)
+class WriteRules:
+    """How long answers are kept, and whether they may be found by meaning."""
+
+    ttl_seconds: float
+    semantic_ttl_seconds: float
+    semantic: bool = True
 
 
 class Writer:
@@ -40,23 +54,20 @@ class Writer:
         stores: Stores,
         journal: Journal,
         recent: RecentWrites,
+        rules: WriteRules,
         *,
-        ttl_seconds: float,
-        semantic_ttl_seconds: float,
-        semantic: bool = True,
         clock: Callable[[], float] = time.time,
     ) -> None:
         self._stores = stores
         self._journal = journal
         self._recent = recent
-        self._ttl = ttl_seconds
-        self._semantic_ttl = semantic_ttl_seconds
-        self._semantic = semantic
+        self._rules = rules
         self._clock = clock
-        self._queue: asyncio.Queue[tuple[Entry, Vector | None]] = asyncio.Queue(_QUEUE)
+        self._queue: asyncio.Queue[_Item] = asyncio.Queue(_QUEUE)
         self._overflowed = False
-        self._half_done: set[str] = set()
-        self._forgotten: set[str] = set()
+        self._in_exact: set[str] = set()
+        self._refusals: dict[str, int] = {}
+        self._forgotten: OrderedDict[str, str] = OrderedDict()
 
     async def accept(
         self,
@@ -85,9 +96,12 @@ class Writer:
             self._queue.put_nowait((entry, vector))
         return entry
 
-    async def forget(self, entry_ids: Sequence[str]) -> None:
-        """Stop writing entries that were invalidated."""
-        self._forgotten.update(entry_ids)
+    async def forget(self, tenant: str, entry_ids: Sequence[str]) -> None:
+        """Stop writing entries that were invalidated; what is being written at the moment is taken back afterwards."""
+        for entry_id in entry_ids:
+            self._forgotten[entry_id] = tenant
+            if len(self._forgotten) > _FORGOTTEN:
+                self._forgotten.popitem(last=False)
         try:
             await self._journal.settle(entry_ids)
         except OSError as error:
@@ -116,8 +130,9 @@ class Writer:
     def _entry(self, question: Question, answer: Answer, place: Place, policy: Policy, *, exact_only: bool) -> Entry:
         now = self._clock()
         wanted = policy.ttl_seconds
-        ttl = self._ttl if wanted is None else min(wanted, self._ttl)
-        semantic_ttl = self._semantic_ttl if wanted is None else min(wanted, self._semantic_ttl)
+        ttl, semantic_ttl = self._rules.ttl_seconds, self._rules.semantic_ttl_seconds
+        if wanted is not None:
+            ttl, semantic_ttl = min(wanted, ttl), min(wanted, semantic_ttl)
         return Entry(
             id=secrets.token_hex(16),
             key=question.key,
@@ -126,7 +141,7 @@ class Writer:
             namespace=place.namespace,
             epoch=place.epoch,
             model=question.model,
-            prompt=question.prompt if self._semantic and not exact_only else None,
+            prompt=question.prompt if self._rules.semantic and not exact_only else None,
             answer=answer.payload,
             tokens=answer.tokens,
             created_at=now,
@@ -135,11 +150,11 @@ class Writer:
             tags=policy.tags,
         )
 
-    def _waiting(self) -> list[tuple[Entry, Vector | None]]:
+    def _waiting(self) -> list[_Item]:
         """What is in the queue already, at most a batch of it."""
         return [self._queue.get_nowait() for _ in range(min(self._queue.qsize(), _BATCH - 1))]
 
-    async def _leftovers(self) -> list[tuple[Entry, Vector | None]]:
+    async def _leftovers(self) -> list[_Item]:
         """The oldest answers of the journal; the queue is emptied, since all of it is in the journal too."""
         while not self._queue.empty():
             self._queue.get_nowait()
@@ -160,44 +175,89 @@ class Writer:
         telemetry.journal_pending(count)
         return count > 0
 
-    async def _write(self, batch: list[tuple[Entry, Vector | None]]) -> bool:
-        """Write `batch` to every store and settle what arrived; whether all of it did."""
+    async def _write(self, batch: list[_Item]) -> bool:
+        """Write `batch` to every store; false when it must be tried again later.
+
+        A batch that fails is tried entry by entry: one entry that no store takes must not hold up the others for ever.
+        """
+        if await self._deliver(batch):
+            return True
+        written = refused = 0
+        for item in batch if len(batch) > 1 else ():
+            if await self._deliver([item]):
+                written += 1
+            else:
+                refused += 1
+                if written:
+                    await self._count_refusal(item[0])
+            if refused > written + 1:
+                break
+        _log.warning("answers wait in the journal", extra={"count": len(batch) - written})
+        return False
+
+    async def _deliver(self, batch: list[_Item]) -> bool:
+        """Write `batch` to both stores and settle it; whether both took all of it."""
+        now = self._clock()
         batch = [item for item in batch if item[0].id not in self._forgotten]
-        live = [item for item in batch if max(item[0].expires_at, item[0].semantic_expires_at) > self._clock()]
-        dead = [entry.id for entry, _ in batch if not any(entry is alive for alive, _ in live)]
-        try:
-            await self._write_exact([entry for entry, _ in live])
-            await self._write_vectors([item for item in live if item[0].prompt is not None])
-            done = [*dead, *(entry.id for entry, _ in live)]
-            await self._journal.settle(done)
-        except _UNEXPECTED as error:
-            telemetry.dependency_failed("writer")
-            _log.warning("answers wait in the journal", extra={"count": len(live), "cause": str(error) or repr(error)})
+        to_exact = [entry for entry, _ in batch if entry.expires_at > now and entry.id not in self._in_exact]
+        to_vectors = [item for item in batch if item[0].prompt is not None and item[0].semantic_expires_at > now]
+        exact_took = await self._attempt(self._write_exact(to_exact))
+        vectors_took = await self._attempt(self._write_vectors(to_vectors))
+        done = [entry.id for entry, _ in batch]
+        if not (exact_took and vectors_took and await self._attempt(self._journal.settle(done))):
             return False
-        self._half_done.difference_update(done)
-        self._forgotten.clear()
+        self._in_exact.difference_update(done)
+        await self._take_back([entry for entry, _ in batch if entry.id in self._forgotten])
+        for entry_id in done:
+            self._refusals.pop(entry_id, None)
+        return True
+
+    async def _take_back(self, entries: list[Entry]) -> None:
+        """Remove entries that were invalidated while they were being written."""
+        for entry in entries:
+            await self._attempt(self._remove(entry))
+
+    async def _remove(self, entry: Entry) -> None:
+        await self._stores.exact.delete(entry.tenant, entry.id)
+        await self._stores.vectors.delete(entry.tenant, [entry.id])
+        self._recent.forget(entry.tenant, entry.id)
+
+    async def _attempt(self, work: Awaitable[None]) -> bool:
+        try:
+            async with asyncio.timeout(_STORE_TIMEOUT_SECONDS):
+                await work
+        except _FAILURES as error:
+            telemetry.dependency_failed("writer")
+            _log.debug("a store did not take an answer", extra={"cause": str(error) or repr(error)})
+            return False
         return True
 
     async def _write_exact(self, entries: list[Entry]) -> None:
         for entry in entries:
-            if entry.id not in self._half_done and entry.expires_at > self._clock():
-                async with asyncio.timeout(_STORE_TIMEOUT_SECONDS):
-                    await self._stores.exact.put(entry)
-            self._half_done.add(entry.id)
+            if not self._recent.has_newer(entry):
+                await self._stores.exact.put(entry)
+            self._in_exact.add(entry.id)
 
-    async def _write_vectors(self, items: list[tuple[Entry, Vector | None]]) -> None:
+    async def _write_vectors(self, items: list[_Item]) -> None:
         rows: list[tuple[Entry, Vector]] = []
         for entry, known in items:
             vector = known if known is not None else await self._vector(entry)
             if vector is not None:
                 rows.append((entry, vector))
-                self._recent.add(entry, vector, now=self._clock())
+                if not self._recent.has_newer(entry):
+                    self._recent.add(entry, vector, now=self._clock())
         if rows:
-            async with asyncio.timeout(_STORE_TIMEOUT_SECONDS):
-                await self._stores.vectors.insert(rows)
+            await self._stores.vectors.insert(rows)
 
     async def _vector(self, entry: Entry) -> Vector | None:
         """The entry's vector; None when its prompt is longer than the embedder sees."""
-        async with asyncio.timeout(_STORE_TIMEOUT_SECONDS):
-            embedding = await self._stores.embedder.embed(entry.prompt or "")
+        embedding = await self._stores.embedder.embed(entry.prompt or "")
         return None if embedding.truncated else embedding.vector
+
+    async def _count_refusal(self, entry: Entry) -> None:
+        """Give an entry up that was refused again and again while others were taken."""
+        self._refusals[entry.id] = self._refusals.get(entry.id, 0) + 1
+        if self._refusals[entry.id] >= _REFUSALS_TO_GIVE_UP:
+            _log.error("an answer that no store takes was given up", extra={"entry_id": entry.id})
+            telemetry.stored("given_up")
+            await self.forget(entry.tenant, [entry.id])

@@ -46,13 +46,13 @@ async def run(settings: EmbedSettings, mesh: MeshSettings) -> AsyncIterator[Runn
     """
     async with AsyncExitStack() as stack:
         running = Running(grpc_port=0, http_port=0)
-        running.http_port = stack.enter_context(probes(settings.http_address, ready=lambda: running.ready))
+        running.http_port = stack.enter_context(probes(settings.probes, ready=lambda: running.ready))
         model = await asyncio.to_thread(_load, settings)
         encoder = await stack.enter_async_context(batching(model, _batch_limits(settings)))
         embedder = Embedder(encoder, _limits(settings))
         await embedder.warm_up()
         services = [Service(SERVICE, EmbedServicer(embedder))]
-        server = await stack.enter_async_context(serving(settings.grpc_address, services, mesh=mesh))
+        server = await stack.enter_async_context(serving(settings.listen, services, mesh=mesh))
         running.grpc_port = server.port
         await server.set_ready(ready=True)
         running.ready = True

@@ -13,9 +13,9 @@ from synapse_runtime.settings import Section
 class EmbedSettings(Section):
     """How texts become vectors."""
 
-    grpc_address: str = "127.0.0.1:50052"
+    listen: str = "127.0.0.1:50052"
     """Where gRPC is served (host:port)."""
-    http_address: str = "127.0.0.1:8082"
+    probes: str = "127.0.0.1:8082"
     """Where /health, /ready and /metrics are served (host:port)."""
     provider: Literal["bundled", "hashing"] = "bundled"
     """What encodes: the bundled all-MiniLM-L6-v2, or hashed words without a model (tests, demonstrations)."""

@@ -57,7 +57,7 @@ class Client:
 
 @asynccontextmanager
 async def service(**values: Any) -> AsyncIterator[Client]:
-    settings = EmbedSettings(grpc_address=LOOPBACK, http_address=LOOPBACK, **values)
+    settings = EmbedSettings(listen=LOOPBACK, probes=LOOPBACK, **values)
     async with run(settings, MESH) as running, open_channel(f"127.0.0.1:{running.grpc_port}") as channel:
         yield Client(running, channel)
 
@@ -142,7 +142,7 @@ async def test_grpc_health_says_that_the_model_answers(hashing: Client) -> None:
 
 
 async def test_nothing_listens_beyond_loopback_without_a_secret() -> None:
-    settings = EmbedSettings(grpc_address="0.0.0.0:0", http_address=LOOPBACK, provider="hashing")
+    settings = EmbedSettings(listen="0.0.0.0:0", probes=LOOPBACK, provider="hashing")
     with pytest.raises(SettingsError, match=r"mesh\.secret"):
         async with run(settings, MESH):
             pass

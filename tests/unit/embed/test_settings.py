@@ -14,8 +14,8 @@ def section(**values: object) -> EmbedSettings:
 
 def test_the_defaults_listen_on_loopback_only() -> None:
     settings = section()
-    assert settings.grpc_address.startswith("127.0.0.1:")
-    assert settings.http_address.startswith("127.0.0.1:")
+    assert settings.listen.startswith("127.0.0.1:")
+    assert settings.probes.startswith("127.0.0.1:")
 
 
 @pytest.mark.parametrize(

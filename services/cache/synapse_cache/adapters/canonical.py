@@ -12,6 +12,8 @@ Unknown protobuf fields are kept by the serialisation and so are part of the key
 
 from __future__ import annotations
 
+import json
+import re
 from typing import TYPE_CHECKING
 
 import orjson
@@ -21,6 +23,8 @@ from synapse.llm.v1.request_pb2 import GENERATION_KIND_CHAT, GENERATION_KIND_UNS
 
 if TYPE_CHECKING:
     from google.protobuf.message import Message
+
+_LONG_NUMBER = re.compile(r"\d{19}")
 
 
 def canonical(request: GenerationRequest) -> GenerationRequest:
@@ -44,19 +48,17 @@ def serialise(request: GenerationRequest) -> bytes:
 
 
 def sorted_json(text: str) -> str:
-    """`text` with sorted members and no white space; as it is when it is not JSON; empty for an empty object.
-
-    Integers that do not fit 64 bits keep the text as it is: it must not lose a digit.
-    """
+    """`text` with sorted members and no white space; as it is when it is not JSON; empty for an empty object."""
+    if _LONG_NUMBER.search(text):  # beyond what the fast parser keeps exactly
+        try:
+            return json.dumps(json.loads(text), sort_keys=True, separators=(",", ":"))
+        except ValueError:
+            return text
     try:
         value = orjson.loads(text)
     except orjson.JSONDecodeError:
         return text
-    if value == {}:
-        return ""
-    if _has_float(value) and any(len(word) > 15 for word in text.replace(".", "").split()):
-        return text
-    return orjson.dumps(value, option=orjson.OPT_SORT_KEYS).decode()
+    return "" if value == {} else orjson.dumps(value, option=orjson.OPT_SORT_KEYS).decode()
 
 
 def _plain_sampling(copy: GenerationRequest) -> None:
@@ -75,11 +77,3 @@ def _sort_json(message: Message) -> None:
                 _sort_json(inner)
         elif field.name.endswith("_json"):
             setattr(message, field.name, sorted_json(value))
-
-
-def _has_float(value: object) -> bool:
-    if isinstance(value, dict):
-        return any(map(_has_float, value.values()))
-    if isinstance(value, list):
-        return any(map(_has_float, value))
-    return isinstance(value, float)

@@ -1,0 +1,193 @@
+"""The whole cache in one process on its in-memory adapters, with an upstream whose answers a test scripts."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from synapse.llm.v1 import generation_pb2 as llm
+from synapse.llm.v1.request_pb2 import GenerationRequest
+from synapse_cache.adapters.answers import answer_of
+from synapse_cache.adapters.assembly import EventAssembler
+from synapse_cache.adapters.exact_memory import MemoryExactStore
+from synapse_cache.adapters.journal_memory import MemoryJournal
+from synapse_cache.adapters.questions import QuestionRules, question_of
+from synapse_cache.adapters.vectors_memory import MemoryVectorStore
+from synapse_cache.backfill import Backfill
+from synapse_cache.decision import StrictDecision
+from synapse_cache.invalidation import Invalidation
+from synapse_cache.lookup import Lookup, LookupRules, Stores
+from synapse_cache.model import Answer, Caller, Embedding, Outcome, Place, Policy, Question
+from synapse_cache.overlay import RecentWrites
+from synapse_cache.ports import StoreUnavailable
+from synapse_cache.privacy import PersonalData
+from synapse_cache.read_through import ReadThrough, Served
+from synapse_cache.stats import Stats
+from synapse_cache.writer import Writer, WriteRules
+from synapse_embed.adapters.hashing import HashingModel
+from synapse_runtime.background import background
+from synapse_runtime.guard import Guard
+from tests.support.clock import Clock
+
+RULES = QuestionRules(1.0, PersonalData.EXACT_ONLY)
+
+
+def a_request(text: str = "What is the capital of France?", *, model: str = "m", **sampling: float) -> GenerationRequest:
+    """A chat request of one user message."""
+    request = GenerationRequest(model=model)
+    request.messages.add(role="user", text=text)
+    for name, value in sampling.items():
+        setattr(request.sampling, name, value)
+    return request
+
+
+def a_generation(text: str = "Paris.", *, finish: llm.FinishReason = llm.FINISH_REASON_STOP) -> llm.Generation:
+    """An answer of one choice."""
+    generation = llm.Generation(id="up-1", model="m-2026")
+    generation.choices.add(content=text, finish_reason=finish)
+    generation.usage.total_tokens = 12
+    return generation
+
+
+class HashingEmbedder:
+    """The cache's embedder on hashed words; `down` makes it fail."""
+
+    def __init__(self) -> None:
+        self._model = HashingModel()
+        self.down = False
+        self.calls = 0
+
+    async def embed(self, text: str) -> Embedding:
+        self.calls += 1
+        if self.down:
+            raise StoreUnavailable("embed is down")
+        tokens = self._model.tokenise(text)
+        vector = np.frombuffer(self._model.encode([tokens])[0], dtype=np.float32)
+        return Embedding(vector, self._model.card.fingerprint, tokens.truncated)
+
+    async def describe(self) -> tuple[str, int]:
+        return self._model.card.fingerprint, self._model.card.dimension
+
+
+@dataclass
+class ScriptedUpstream:
+    """A backend that says what the test tells it to; `gate` holds every answer back until it is set."""
+
+    generation: llm.Generation = field(default_factory=a_generation)
+    error: Exception | None = None
+    error_after: int | None = None
+    gate: asyncio.Event | None = None
+    calls: int = 0
+    cancelled: int = 0
+
+    async def generate(self, question: Question, *, caller: Caller) -> Answer:
+        self.calls += 1
+        await self._pass_gate()
+        if self.error is not None:
+            raise self.error
+        return answer_of(self.generation)
+
+    async def stream(self, question: Question, *, caller: Caller) -> AsyncGenerator[list[llm.GenerationEvent], None]:
+        from synapse_cache.adapters.replay import events_of
+
+        self.calls += 1
+        for position, event in enumerate(events_of(self.generation)):
+            if self.error is not None and position == (self.error_after or 0):
+                raise self.error
+            yield [event]
+            await self._pass_gate()
+
+    async def _pass_gate(self) -> None:
+        if self.gate is None:
+            await asyncio.sleep(0)
+            return
+        try:
+            await self.gate.wait()
+        except asyncio.CancelledError:
+            self.cancelled += 1
+            raise
+
+
+@dataclass
+class CacheWorld:
+    """The cache and everything around it."""
+
+    cache: ReadThrough
+    invalidation: Invalidation
+    writer: Writer
+    lookup: Lookup
+    upstream: ScriptedUpstream
+    embedder: HashingEmbedder
+    stores: Stores
+    journal: MemoryJournal
+    recent: RecentWrites
+    stats: Stats
+    clock: Clock
+
+    async def ask(
+        self,
+        request: GenerationRequest | str,
+        *,
+        tenant: str = "acme",
+        namespace: str = "default",
+        policy: Policy | None = None,
+    ) -> Served:
+        question = question_of(a_request(request) if isinstance(request, str) else request, RULES)
+        return await self.cache.generate(question, Place(tenant, namespace), policy or Policy(), a_caller(tenant))
+
+    async def ask_streamed(
+        self, request: GenerationRequest | str, *, policy: Policy | None = None
+    ) -> tuple[Outcome, list[bytes | list[object]]]:
+        question = question_of(a_request(request) if isinstance(request, str) else request, RULES)
+        parts = self.cache.stream(question, Place("acme"), policy or Policy(), a_caller("acme"))
+        outcome, rest = None, []
+        async for part in parts:
+            if isinstance(part, Outcome):
+                outcome = part
+            else:
+                rest.append(part)
+        assert outcome is not None
+        return outcome, rest
+
+    async def settled(self) -> None:
+        """Wait until every accepted answer is in every store."""
+        await self.writer.drain(seconds=5)
+        assert await self.journal.pending_count() == 0
+
+
+def a_caller(tenant: str = "acme") -> Caller:
+    """Somebody who asks."""
+    return Caller(tenant, "key-1", "viewer", "req-1")
+
+
+@asynccontextmanager
+async def cache_world(*, semantic: bool = True, journal: MemoryJournal | None = None) -> AsyncIterator[CacheWorld]:
+    """The cache running in this process."""
+    clock, embedder, upstream = Clock(), HashingEmbedder(), ScriptedUpstream()
+    exact, vectors = MemoryExactStore(clock=clock), MemoryVectorStore()
+    guards = [Guard(n, budget_seconds=1, failures=(StoreUnavailable,)) for n in ("redis", "vectors", "embed")]
+    stores = Stores(exact, vectors, embedder, *guards)
+    journal = journal or MemoryJournal()
+    recent = RecentWrites(capacity=100, seconds=60)
+    writer = Writer(stores, journal, recent, WriteRules(3600, 7200, semantic), clock=clock)
+    lookup = Lookup(stores, StrictDecision(), recent, LookupRules(semantic, 0.01, 0.5, 8), clock=clock)
+    stats = Stats()
+    cache = ReadThrough(
+        lookup,
+        writer,
+        Backfill(stores),
+        upstream,
+        stats,
+        assembler=EventAssembler,
+        upstream_timeout_seconds=30,
+        clock=clock,
+    )
+    invalidation = Invalidation(stores, writer, recent, lookup)
+    async with background(writer=writer.run):
+        yield CacheWorld(
+            cache, invalidation, writer, lookup, upstream, embedder, stores, journal, recent, stats, clock
+        )
