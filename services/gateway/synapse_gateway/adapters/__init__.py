@@ -1,0 +1,1 @@
+"""What the gateway asks: the other services of the mesh."""

@@ -1,0 +1,176 @@
+"""The mesh over gRPC: channels to cache, embed and router, with deadlines, retries and errors of our own tree."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator, Awaitable, Callable
+from typing import TYPE_CHECKING, Any, TypeVar, cast
+
+import grpc
+from google.protobuf.message_factory import GetMessageClass
+from grpc_health.v1 import health_pb2, health_pb2_grpc
+
+from synapse.cache.v1 import cache_pb2
+from synapse.embed.v1 import embed_pb2
+from synapse.router.v1 import router_pb2
+from synapse_gateway.ports import Caller
+from synapse_runtime.channel import CallMetadata, open_channel
+from synapse_runtime.errors import SynapseError, Unavailable, from_rpc_error
+from synapse_runtime.settings import MeshSettings
+
+if TYPE_CHECKING:
+    from google.protobuf.descriptor import MethodDescriptor
+    from google.protobuf.message import Message
+
+_CACHE = cache_pb2.DESCRIPTOR.services_by_name["CacheService"]
+_EMBED = embed_pb2.DESCRIPTOR.services_by_name["EmbedService"]
+_ROUTER = router_pb2.DESCRIPTOR.services_by_name["RouterService"]
+SERVICES = (_CACHE, _EMBED, _ROUTER)
+"""The services that the gateway reaches."""
+
+_STATUS_DETAILS = "grpc-status-details-bin"
+_RETRY_PAUSES_SECONDS = (0.05, 0.15)
+_RETRY_AFTER_SECONDS = 1.0
+T = TypeVar("T")
+
+
+class GrpcMesh:
+    """The services behind the gateway, each over one channel.
+
+    `deadline_seconds` bounds generating and embedding, `admin_seconds` everything else. A service that cannot be
+    reached is tried again twice, within a quarter of a second; what a service said itself is never asked again.
+    """
+
+    def __init__(
+        self, mesh: MeshSettings, *, deadline_seconds: float, admin_seconds: float, ready_seconds: float
+    ) -> None:
+        self._metadata = CallMetadata(mesh)
+        self._deadline = deadline_seconds
+        self._admin = admin_seconds
+        self._ready = ready_seconds
+        targets = {_CACHE: mesh.cache_target, _EMBED: mesh.embed_target, _ROUTER: mesh.router_target}
+        self._channels = {service.full_name: open_channel(target, retries=False) for service, target in targets.items()}
+        self._generate = self._callable(_CACHE.methods_by_name["Generate"])
+        self._stream = self._callable(_CACHE.methods_by_name["StreamGenerate"])
+        self._embed = self._callable(_EMBED.methods_by_name["Embed"])
+        library: Any = health_pb2_grpc.HealthStub
+        self._health = library(self._channels[_CACHE.full_name])
+
+    async def close(self) -> None:
+        """Close the channels."""
+        for channel in self._channels.values():
+            await channel.close(None)
+
+    async def generate(self, request: cache_pb2.GenerateRequest, caller: Caller) -> cache_pb2.GenerateResponse:
+        """A whole answer from the cache service."""
+        metadata = self._of(caller)
+        return await _reached("cache", lambda: self._generate(request, timeout=self._deadline, metadata=metadata))
+
+    def stream_generate(
+        self, request: cache_pb2.StreamGenerateRequest, caller: Caller
+    ) -> AsyncGenerator[cache_pb2.StreamGenerateResponse, None]:
+        """A streamed answer from the cache service."""
+        return self._streamed("cache", self._stream, request, caller)
+
+    async def embed(self, request: embed_pb2.EmbedRequest, caller: Caller) -> embed_pb2.EmbedResponse:
+        """Vectors from the embed service."""
+        metadata = self._of(caller)
+        return await _reached("embed", lambda: self._embed(request, timeout=self._deadline, metadata=metadata))
+
+    async def models(self, caller: Caller) -> router_pb2.ListModelsResponse:
+        """The models of the backends."""
+        reply = await self.invoke(_ROUTER.methods_by_name["ListModels"], router_pb2.ListModelsRequest(), caller)
+        return cast("router_pb2.ListModelsResponse", reply)
+
+    async def embed_models(self, caller: Caller) -> embed_pb2.ListModelsResponse:
+        """The models of the embed service."""
+        reply = await self.invoke(_EMBED.methods_by_name["ListModels"], embed_pb2.ListModelsRequest(), caller)
+        return cast("embed_pb2.ListModelsResponse", reply)
+
+    async def invoke(self, method: MethodDescriptor, request: Message, caller: Caller) -> Message:
+        """The reply of any unary method."""
+        call, metadata = self._callable(method), self._of(caller)
+        return await _reached(_name(method), lambda: call(request, timeout=self._admin, metadata=metadata))
+
+    def invoke_streamed(
+        self, method: MethodDescriptor, request: Message, caller: Caller
+    ) -> AsyncGenerator[Message, None]:
+        """The replies of any server-streamed method."""
+        return self._streamed(_name(method), self._callable(method), request, caller)
+
+    async def ready(self) -> bool:
+        """Whether the cache service says that it serves."""
+        try:
+            reply = await self._health.Check(health_pb2.HealthCheckRequest(service=""), timeout=self._ready)
+        except grpc.aio.AioRpcError:
+            return False
+        return bool(reply.status == health_pb2.HealthCheckResponse.SERVING)
+
+    def _callable(self, method: MethodDescriptor) -> Callable[..., Any]:
+        channel = self._channels[method.containing_service.full_name]
+        make = channel.unary_stream if method.server_streaming else channel.unary_unary
+        made: Callable[..., Any] = make(
+            f"/{method.containing_service.full_name}/{method.name}",
+            request_serializer=GetMessageClass(method.input_type).SerializeToString,
+            response_deserializer=GetMessageClass(method.output_type).FromString,
+        )
+        return made
+
+    def _of(self, caller: Caller) -> tuple[tuple[str, str], ...]:
+        return self._metadata.of(caller.identity, caller.request_id, caller.traceparent)
+
+    async def _streamed(
+        self, name: str, call: Callable[..., Any], request: Message, caller: Caller
+    ) -> AsyncGenerator[Any, None]:
+        pauses = iter(_RETRY_PAUSES_SECONDS)
+        metadata = self._of(caller)
+        while True:
+            running = call(request, timeout=self._deadline, metadata=metadata)
+            begun = False
+            try:
+                async for message in running:
+                    begun = True
+                    yield message
+            except grpc.aio.AioRpcError as error:
+                pause = None if begun or not _unreached(error) else next(pauses, None)
+                if pause is None:
+                    raise _own(name, error) from error
+            else:
+                return
+            finally:
+                running.cancel()
+            await asyncio.sleep(pause)
+
+
+async def _reached(name: str, call: Callable[[], Awaitable[T]]) -> T:
+    """The call's reply, with further tries while the service cannot be reached."""
+    for pause in _RETRY_PAUSES_SECONDS:
+        try:
+            return await call()
+        except grpc.aio.AioRpcError as error:
+            if not _unreached(error):
+                raise from_rpc_error(error) from error
+        await asyncio.sleep(pause)
+    try:
+        return await call()
+    except grpc.aio.AioRpcError as error:
+        raise _own(name, error) from error
+
+
+def _unreached(error: grpc.aio.AioRpcError) -> bool:
+    """Whether gRPC itself says UNAVAILABLE: what a service says carries details."""
+    if error.code() is not grpc.StatusCode.UNAVAILABLE:
+        return False
+    trailing: Any = error.trailing_metadata()
+    return all(key != _STATUS_DETAILS for key, _ in trailing or ())
+
+
+def _own(name: str, error: grpc.aio.AioRpcError) -> SynapseError:
+    if _unreached(error):
+        message = f"The {name} service cannot be reached at the moment."
+        return Unavailable(message, reason="UNREACHABLE", retry_after_seconds=_RETRY_AFTER_SECONDS)
+    return from_rpc_error(error)
+
+
+def _name(method: MethodDescriptor) -> str:
+    return method.containing_service.full_name.split(".")[1]

@@ -1,0 +1,79 @@
+"""The admin REST API: whatever the protos annotate, answered by one handler."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import aclosing
+
+import orjson
+from fastapi import Request
+from starlette.responses import Response, StreamingResponse
+
+from synapse_gateway import jsontext
+from synapse_gateway.exchange import SCOPE_KEY, Exchange
+from synapse_gateway.ports import Mesh
+from synapse_gateway.problems import Problem, invalid
+from synapse_gateway.transcoding import Binding, RestMap
+from synapse_runtime.identity import Role
+
+_PRIVATE = {"cache-control": "private, no-store"}
+
+
+class Admin:
+    """Answers requests to the annotated paths. Reading needs any key, changing an operator's or an admin's."""
+
+    def __init__(self, rest: RestMap, mesh: Mesh, *, max_body_bytes: int) -> None:
+        self._rest = rest
+        self._mesh = mesh
+        self._max_body_bytes = max_body_bytes
+
+    async def answer(self, request: Request) -> Response:
+        """The reply of the RPC behind the path."""
+        exchange: Exchange = request.scope[SCOPE_KEY]
+        exchange.route = "admin"
+        path = request.scope.get("raw_path", b"").decode("ascii", "replace") or request.scope["path"]
+        binding, match = self._rest.find(request.method, path)
+        _require_role(exchange, binding)
+        body = await self._body(exchange, binding)
+        message = binding.request(match, request.scope["query_string"].decode("ascii", "replace"), body)
+        if binding.rpc.server_streaming:
+            replies = self._mesh.invoke_streamed(binding.rpc, message, exchange.caller)
+            return await _streamed(binding, replies)
+        reply = await self._mesh.invoke(binding.rpc, message, exchange.caller)
+        return Response(orjson.dumps(binding.reply(reply)), media_type="application/json", headers=_PRIVATE)
+
+    async def _body(self, exchange: Exchange, binding: Binding) -> object:
+        raw = await exchange.body(self._max_body_bytes)
+        if not raw:
+            return {} if binding.body == "*" else None
+        if binding.body in {"", "*"}:
+            return jsontext.read_object(raw)
+        try:
+            return orjson.loads(raw)
+        except orjson.JSONDecodeError as error:
+            message = f"The body of the request is not valid JSON: {error}"
+            raise invalid(message, code="invalid_json") from error
+
+
+def _require_role(exchange: Exchange, binding: Binding) -> None:
+    role = exchange.known_account.identity.role
+    if binding.reads_only or role in {Role.OPERATOR, Role.ADMIN}:
+        return
+    message = f"{binding.verb} {binding.template} needs a key with the role operator or admin; this one is a {role}'s."
+    raise Problem(403, message, kind="permission_error", code="role_required", fault="policy_denied")
+
+
+async def _streamed(binding: Binding, replies: AsyncGenerator[object, None]) -> Response:
+    """A streamed RPC as a JSON array, one element a message; its first message comes before the status does."""
+    first = await anext(replies, None)
+    return StreamingResponse(_array(binding, first, replies), media_type="application/json", headers=_PRIVATE)
+
+
+async def _array(binding: Binding, first: object, replies: AsyncGenerator[object, None]) -> AsyncIterator[bytes]:
+    async with aclosing(replies):
+        yield b"["
+        if first is not None:
+            yield orjson.dumps(binding.reply(first))  # type: ignore[arg-type]  # descriptors give no static type
+            async for reply in replies:
+                yield b",\n" + orjson.dumps(binding.reply(reply))  # type: ignore[arg-type]  # likewise
+        yield b"]\n"

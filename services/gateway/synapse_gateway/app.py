@@ -1,0 +1,156 @@
+"""The gateway wired up: the only place that knows all its parts."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import ipaddress
+import logging
+import socket
+import time
+from collections.abc import AsyncIterator, Iterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import uvicorn
+
+from synapse_gateway import http
+from synapse_gateway.adapters.mesh import SERVICES, GrpcMesh
+from synapse_gateway.admin import Admin
+from synapse_gateway.edge import Edge, Endpoint
+from synapse_gateway.embeddings import Embeddings
+from synapse_gateway.generate import CHAT, COMPLETIONS, Generate
+from synapse_gateway.keys import KeyRing, all_keys
+from synapse_gateway.metrics import Metrics
+from synapse_gateway.models import Models
+from synapse_gateway.ports import Mesh
+from synapse_gateway.settings import GatewaySettings
+from synapse_gateway.transcoding import RestMap
+from synapse_runtime.settings import Config, MeshSettings, SettingsError
+
+_log = logging.getLogger("synapse.gateway")
+_BACKLOG = 2048
+_KEEP_ALIVE_SECONDS = 75
+
+
+@dataclass(frozen=True)
+class Running:
+    """A running gateway: the port it listens on."""
+
+    port: int
+
+
+@asynccontextmanager
+async def run(config: Config) -> AsyncIterator[Running]:
+    """Serve until the block ends; then take no more, and finish what runs within the drain time.
+
+    Raises SettingsError for settings that are wrong or unsafe, OSError when the address cannot be had.
+    """
+    settings = config.section("gateway", GatewaySettings)
+    mesh_settings = config.section("mesh", MeshSettings)
+    _require_loopback_or_key(settings)
+    async with AsyncExitStack() as stack:
+        mesh = GrpcMesh(
+            mesh_settings,
+            deadline_seconds=settings.request_timeout_seconds,
+            admin_seconds=settings.admin_timeout_seconds,
+            ready_seconds=settings.ready_timeout_seconds,
+        )
+        stack.push_async_callback(mesh.close)
+        listener = stack.enter_context(_listen(settings.listen))
+        port = int(listener.getsockname()[1])
+        await stack.enter_async_context(_serving(edge(settings, mesh), listener, mesh_settings.drain_seconds))
+        _log.info("serving", extra={"address": settings.listen, "port": port})
+        yield Running(port)
+
+
+def edge(settings: GatewaySettings, mesh: Mesh) -> Edge:
+    """The ASGI application over a mesh."""
+    metrics = Metrics()
+    limit, ping = settings.max_body_bytes, settings.ping_seconds
+    direct: dict[str, Endpoint] = {
+        "/v1/chat/completions": Generate(CHAT, mesh, metrics, max_body_bytes=limit, ping_seconds=ping),
+        "/v1/completions": Generate(COMPLETIONS, mesh, metrics, max_body_bytes=limit, ping_seconds=ping),
+        "/v1/embeddings": Embeddings(mesh, metrics, max_body_bytes=limit),
+    }
+    rest = RestMap(SERVICES)
+    app = http.application(
+        mesh=mesh,
+        metrics=metrics,
+        models=Models(mesh),
+        admin=Admin(rest, mesh, max_body_bytes=limit),
+        rest=rest,
+        direct=direct,
+    )
+    public = http.PROBES | http.DOCS | ({http.METRICS} if settings.metrics_public else frozenset())
+    keys = KeyRing(settings, time.monotonic)
+    return Edge(app, direct, public=public, keys=keys, metrics=metrics, max_concurrent=settings.max_concurrent_requests)
+
+
+class _Server(uvicorn.Server):
+    """Uvicorn's server, which leaves signals to the process."""
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Capture none."""
+        yield
+
+
+@asynccontextmanager
+async def _serving(app: Any, listener: socket.socket, drain_seconds: float) -> AsyncIterator[None]:
+    server = _Server(
+        uvicorn.Config(
+            app,
+            http="httptools",
+            ws="none",
+            lifespan="off",
+            log_config=None,
+            access_log=False,
+            server_header=False,
+            proxy_headers=False,
+            timeout_keep_alive=_KEEP_ALIVE_SECONDS,
+            timeout_graceful_shutdown=max(1, int(drain_seconds)),
+            backlog=_BACKLOG,
+        )
+    )
+    logging.getLogger("uvicorn").setLevel(logging.WARNING)
+    task = asyncio.get_running_loop().create_task(server.serve(sockets=[listener]))
+    try:
+        while not server.started and not task.done():  # noqa: ASYNC110  # uvicorn offers nothing to wait for
+            await asyncio.sleep(0.005)
+        yield
+    finally:
+        server.should_exit = True
+        await task
+
+
+@contextlib.contextmanager
+def _listen(address: str) -> Iterator[socket.socket]:
+    """A bound socket; raises OSError naming the address."""
+    host, _, port = address.rpartition(":")
+    host = host.strip("[]")
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    listener = socket.socket(family, socket.SOCK_STREAM)
+    try:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            listener.bind((host, int(port)))
+        except (OSError, OverflowError) as error:
+            raise OSError(f"cannot listen on {address}: {getattr(error, 'strerror', None) or error}") from error
+        listener.setblocking(False)
+        yield listener
+    finally:
+        listener.close()
+
+
+def _require_loopback_or_key(settings: GatewaySettings) -> None:
+    host = settings.listen.rpartition(":")[0].strip("[]")
+    if all_keys(settings) or host == "localhost":
+        return
+    with contextlib.suppress(ValueError):
+        if ipaddress.ip_address(host).is_loopback:
+            return
+    raise SettingsError(
+        f"refusing to listen on {settings.listen} without a key: set gateway.api_key or gateway.keys, or bind 127.0.0.1"
+    )

@@ -1,0 +1,121 @@
+"""The outer edge of every request: who asks, within which limits, what it cost, and how failures look.
+
+A plain ASGI layer around the FastAPI application. The endpoints in `direct` are called straight from here: routing
+and middleware behind would cost them 23 us CPU more, a tenth of a cached answer.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import Mapping
+from typing import Any, Protocol
+
+from synapse_gateway.errors import to_problem
+from synapse_gateway.exchange import SCOPE_KEY, Exchange, Receive, Scope, Send
+from synapse_gateway.keys import KeyRing
+from synapse_gateway.metrics import Metrics
+from synapse_gateway.presence import CLIENT_LEFT
+from synapse_gateway.problems import Problem, too_many
+from synapse_runtime.errors import SynapseError
+
+_log = logging.getLogger("synapse.gateway")
+_BUSY_RETRY_SECONDS = 0.5
+
+
+class Endpoint(Protocol):
+    """Answers one kind of request."""
+
+    @property
+    def route(self) -> str:
+        """Its name in the metrics."""
+        ...
+
+    async def __call__(self, exchange: Exchange) -> None:
+        """Answer one request, or raise Problem or an error of the runtime's tree before the answer begins."""
+        ...
+
+
+class Edge:
+    """The ASGI application that the server runs."""
+
+    def __init__(
+        self,
+        app: Any,
+        direct: Mapping[str, Endpoint],
+        *,
+        public: frozenset[str],
+        keys: KeyRing,
+        metrics: Metrics,
+        max_concurrent: int,
+    ) -> None:
+        self._app = app
+        self._direct = direct
+        self._public = public
+        self._keys = keys
+        self._metrics = metrics
+        self._max_concurrent = max_concurrent
+        self._in_flight = 0
+        metrics.watch_in_flight(lambda: self._in_flight)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one connection of the server."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        exchange = Exchange(scope, receive, send)
+        scope[SCOPE_KEY] = exchange
+        if scope["path"] in self._public:
+            await self._app(scope, receive, exchange.send_on)
+            return
+        try:
+            await self._serve(exchange)
+        except Problem as problem:
+            await self._refuse(exchange, problem)
+        except SynapseError as error:
+            await self._refuse(exchange, to_problem(error))
+        except asyncio.CancelledError:
+            raise
+        except Exception as error:  # noqa: BLE001  # the outermost edge
+            await self._broken(exchange, error)
+        finally:
+            seconds = time.perf_counter() - exchange.began
+            self._metrics.request(exchange.route, exchange.status or CLIENT_LEFT, seconds)
+
+    async def _serve(self, exchange: Exchange) -> None:
+        account = exchange.account = self._keys.account(exchange.headers)
+        if self._in_flight >= self._max_concurrent:
+            raise too_many(
+                "The gateway has as many requests in flight as it may.", retry_after_seconds=_BUSY_RETRY_SECONDS
+            )
+        account.meter.enter(time.monotonic())
+        self._in_flight += 1
+        try:
+            endpoint = self._direct.get(exchange.scope["path"])
+            if endpoint is not None and exchange.scope["method"] == "POST":
+                exchange.route = endpoint.route
+                await endpoint(exchange)
+            else:
+                await self._app(exchange.scope, exchange.receive, exchange.send_on)
+        finally:
+            self._in_flight -= 1
+            account.meter.leave()
+
+    async def _refuse(self, exchange: Exchange, problem: Problem) -> None:
+        self._metrics.error(problem.fault)
+        facts = {"request_id": exchange.request_id, "status": problem.status, "error_type": problem.fault}
+        level = logging.WARNING if problem.status >= 500 else logging.DEBUG
+        _log.log(level, "request failed", extra=facts)
+        if problem.status == CLIENT_LEFT:
+            exchange.status = CLIENT_LEFT  # for the metrics: nobody reads a reply
+        else:
+            await exchange.refuse(problem)
+
+    async def _broken(self, exchange: Exchange, error: Exception) -> None:
+        self._metrics.error("synapse_internal")
+        _log.error("request broke", exc_info=error, extra={"request_id": exchange.request_id})
+        if exchange.status:
+            raise error  # the server cuts the connection: a reply that has begun must not look complete
+        message = "An internal error occurred; the log has it under the request id."
+        await exchange.refuse(Problem(500, message, kind="server_error"))

@@ -1,0 +1,124 @@
+"""The one table from the mesh's errors to OpenAI's."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+import orjson
+from google.protobuf import any_pb2
+
+from synapse.router.v1 import router_pb2
+from synapse_gateway.problems import Headers, Problem, retry_headers
+from synapse_runtime import errors
+
+if TYPE_CHECKING:
+    from synapse_runtime.errors import SynapseError
+
+_ROWS: dict[type[SynapseError], tuple[int, str, str | None, str]] = {
+    errors.InvalidArgument: (400, "invalid_request_error", None, "caller_invalid"),
+    errors.FailedPrecondition: (400, "invalid_request_error", "failed_precondition", "caller_invalid"),
+    errors.Unauthenticated: (401, "invalid_request_error", "invalid_api_key", "caller_unauthenticated"),
+    errors.PermissionDenied: (403, "permission_error", "permission_denied", "policy_denied"),
+    errors.NotFound: (404, "invalid_request_error", "not_found", "caller_not_found"),
+    errors.ResourceExhausted: (429, "rate_limit_error", "rate_limit_exceeded", "policy_rate_limited"),
+    errors.Internal: (500, "server_error", None, "synapse_internal"),
+    errors.Unimplemented: (501, "server_error", "not_implemented", "synapse_unimplemented"),
+    errors.Unavailable: (503, "server_error", "unavailable", "synapse_unavailable"),
+    errors.DeadlineExceeded: (504, "server_error", "timeout", "synapse_timeout"),
+    errors.Cancelled: (503, "server_error", "cancelled", "synapse_cancelled"),  # not by this caller: it waits still
+}
+_REASONS: dict[str, tuple[int, str, str | None, str]] = {
+    "MODEL_NOT_FOUND": (404, "invalid_request_error", "model_not_found", "caller_not_found"),
+    "ONLY_IF_CACHED_MISS": (504, "server_error", "only_if_cached_miss", "caller_only_if_cached"),
+    "INSUFFICIENT_QUOTA": (429, "rate_limit_error", "insufficient_quota", "policy_quota"),
+    "PROVIDER_ERROR": (502, "server_error", "provider_error", "provider_error"),
+}
+_PASSED_ON = re.compile(r"retry-after|retry-after-ms|x-should-retry|x-ratelimit-[a-z-]+")
+_MESH_TRUST = "IDENTITY_"
+_UNAVAILABLE_RETRY_SECONDS = 1.0
+
+
+def to_problem(error: SynapseError) -> Problem:
+    """The error as the caller sees it; a backend's own reply passes unchanged."""
+    provider = _provider_error(error)
+    if provider is not None and provider.http_status >= 400:
+        return Problem(
+            provider.http_status,
+            error.message,
+            kind="server_error" if provider.http_status >= 500 else "invalid_request_error",
+            code="provider_error",
+            headers=_passed_on(provider),
+            body=provider.body.encode(),
+            content_type=_plain(provider.content_type) or b"application/json",
+            fault=f"provider_{provider.http_status // 100}xx",
+        )
+    if error.reason.startswith(_MESH_TRUST):
+        return Problem(
+            500,
+            "The services of the mesh do not trust each other: their mesh.secret differs.",
+            kind="server_error",
+            fault="synapse_trust",
+        )
+    return _by_table(error, provider)
+
+
+def _by_table(error: SynapseError, provider: router_pb2.ProviderError | None) -> Problem:
+    row = _REASONS.get(error.reason) if provider is None or not isinstance(error, _TELLING) else None
+    status, kind, code, fault = row or _ROWS.get(type(error), _ROWS[errors.Internal])
+    headers: Headers = []
+    if error.retry_after_seconds is not None:
+        headers = retry_headers(error.retry_after_seconds)
+    elif status == 503:
+        headers = retry_headers(_UNAVAILABLE_RETRY_SECONDS)
+    return Problem(
+        status,
+        error.message,
+        kind=kind,
+        param=error.metadata.get("param"),
+        code=code,
+        headers=headers,
+        body=_error_in_stream(provider),
+        fault=fault if provider is None else f"provider_{fault.partition('_')[2]}",
+    )
+
+
+_TELLING = (errors.Unavailable, errors.DeadlineExceeded, errors.ResourceExhausted)
+"""Kinds of error whose code says more of a backend's failure than the reason PROVIDER_ERROR does."""
+
+
+def _provider_error(error: SynapseError) -> router_pb2.ProviderError | None:
+    for detail in error.details:
+        found = router_pb2.ProviderError()
+        if isinstance(detail, any_pb2.Any) and detail.Unpack(found):
+            return found
+        if isinstance(detail, router_pb2.ProviderError):
+            return detail
+    return None
+
+
+def _error_in_stream(provider: router_pb2.ProviderError | None) -> bytes | None:
+    """The error object that a backend sent inside a stream, which had the status 200."""
+    if provider is None or not provider.body:
+        return None
+    try:
+        body = orjson.loads(provider.body)
+    except orjson.JSONDecodeError:
+        return None
+    return orjson.dumps(body) if isinstance(body, dict) and isinstance(body.get("error"), dict) else None
+
+
+def _passed_on(provider: router_pb2.ProviderError) -> Headers:
+    """The backend's headers that concern the caller; its request id under a name that is not ours."""
+    headers: Headers = []
+    for name, value in sorted(provider.headers.items()):
+        plain = _plain(value)
+        if name == "x-request-id" and plain is not None:
+            headers.append((b"x-provider-request-id", plain))
+        elif plain is not None and _PASSED_ON.fullmatch(name):
+            headers.append((name.encode(), plain))
+    return headers
+
+
+def _plain(value: str) -> bytes | None:
+    return value.encode() if value and value.isascii() and value.isprintable() else None

@@ -1,0 +1,132 @@
+"""One HTTP request and its reply: the thin thing that every endpoint is given."""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Awaitable, Callable, MutableMapping
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+from synapse_gateway.ports import Caller
+from synapse_gateway.problems import Headers, Problem
+from synapse_runtime.call import new_request_id
+
+if TYPE_CHECKING:
+    from synapse_gateway.keys import Account
+
+Scope: TypeAlias = MutableMapping[str, Any]
+Message: TypeAlias = MutableMapping[str, Any]
+Receive: TypeAlias = Callable[[], Awaitable[Message]]
+Send: TypeAlias = Callable[[Message], Awaitable[None]]
+SCOPE_KEY = "synapse.exchange"
+_REQUEST_ID = re.compile(rb"[A-Za-z0-9._:-]{1,128}")
+_TRACEPARENT = re.compile(rb"[0-9a-f-]{20,100}")
+JSON = (b"content-type", b"application/json")
+_PRIVATE = (b"cache-control", b"private, no-store")
+
+
+class Exchange:
+    """A request with its headers read, and the ways to answer it.
+
+    `status` is what went out, 0 while nothing did; `account` is set once the caller is known.
+    """
+
+    __slots__ = ("_send", "account", "began", "headers", "receive", "request_id", "route", "scope", "status")
+
+    def __init__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        self.began = time.perf_counter()
+        self.scope = scope
+        self.receive = receive
+        self._send = send
+        self.headers: dict[bytes, bytes] = dict(scope["headers"])
+        given = self.headers.get(b"x-request-id")
+        self.request_id = given.decode() if given and _REQUEST_ID.fullmatch(given) else new_request_id()
+        self.account: Account | None = None
+        self.status = 0
+        self.route = "other"
+
+    @property
+    def caller(self) -> Caller:
+        """For whom the mesh is called."""
+        account = self.known_account
+        trace = self.headers.get(b"traceparent")
+        parent = trace.decode() if trace and _TRACEPARENT.fullmatch(trace) else None
+        return Caller(account.identity, self.request_id, parent)
+
+    @property
+    def known_account(self) -> Account:
+        """The caller's account; only after authentication."""
+        if self.account is None:
+            raise RuntimeError("the request is not authenticated")
+        return self.account
+
+    async def body(self, max_bytes: int) -> bytes:
+        """The whole body; raises Problem 413 when it is larger than `max_bytes`."""
+        length = self.headers.get(b"content-length")
+        if length is not None and int(length) > max_bytes:
+            raise _too_large(max_bytes)
+        message = await self.receive()
+        body: bytes = message.get("body", b"")
+        if not message.get("more_body", False):
+            return _within(body, max_bytes)
+        pieces = [body]
+        size = len(body)
+        while message.get("more_body", False):
+            message = await self.receive()
+            piece = message.get("body", b"")
+            size += len(piece)
+            if size > max_bytes:
+                raise _too_large(max_bytes)
+            pieces.append(piece)
+        return b"".join(pieces)
+
+    async def reply(self, status: int, body: bytes, headers: Headers) -> None:
+        """The whole reply; `headers` say the content type."""
+        headers.append((b"content-length", b"%d" % len(body)))
+        await self.begin(status, [*headers, _PRIVATE])
+        await self._send({"type": "http.response.body", "body": body})
+
+    async def reply_json(self, body: bytes, headers: Headers) -> None:
+        """A whole reply of 200 in JSON."""
+        await self.reply(200, body, [JSON, *headers])
+
+    async def refuse(self, problem: Problem) -> None:
+        """The reply that says what went wrong."""
+        await self.reply(problem.status, problem.body(), [(b"content-type", problem.content_type), *problem.headers])
+
+    async def begin(self, status: int, headers: Headers) -> None:
+        """Send status and headers, with those that every reply has."""
+        self.status = status
+        headers.append((b"x-request-id", self.request_id.encode()))
+        headers.append((b"openai-processing-ms", b"%d" % ((time.perf_counter() - self.began) * 1000)))
+        if self.account is not None:
+            limits = self.account.meter.headers(time.monotonic())
+            if limits and not any(name.startswith(b"x-ratelimit-") for name, _ in headers):
+                headers += limits
+        await self._send({"type": "http.response.start", "status": status, "headers": headers})
+
+    async def write(self, piece: bytes) -> None:
+        """Send a piece of the body."""
+        await self._send({"type": "http.response.body", "body": piece, "more_body": True})
+
+    async def end(self, piece: bytes = b"") -> None:
+        """Send the last piece of the body and close it."""
+        await self._send({"type": "http.response.body", "body": piece})
+
+    async def send_on(self, message: Message) -> None:
+        """The `send` of an application behind the edge: what it sends, with the headers that every reply has."""
+        if message["type"] == "http.response.start":
+            await self.begin(message["status"], list(message.get("headers", ())))
+        else:
+            await self._send(message)
+
+
+def _within(body: bytes, max_bytes: int) -> bytes:
+    if len(body) > max_bytes:
+        raise _too_large(max_bytes)
+    return body
+
+
+def _too_large(max_bytes: int) -> Problem:
+    message = f"The body of the request is larger than {max_bytes} bytes."
+    return Problem(413, message, code="request_too_large", headers=[(b"connection", b"close")])

@@ -1,0 +1,171 @@
+"""Streamed answers in OpenAI's forms: server-sent events of chat and completion chunks.
+
+What every chunk of a stream has in common is made once as bytes; a piece that is bare text, which most are, is laid
+between them without building an object.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+import orjson
+
+from synapse.llm.v1 import generation_pb2
+from synapse_gateway import jsontext
+from synapse_gateway.openai_answer import finish_reason, fresh_id, logprobs, merged, tool_call_delta, usage
+from synapse_gateway.openai_response import Stamp
+
+PING = b": ping\n\n"
+DONE = b"data: [DONE]\n\n"
+_CONTENT = generation_pb2.ChoiceDelta.CONTENT_FIELD_NUMBER
+
+
+class Chunks:
+    """Writes the events of one answer. Subclasses say how a piece of a choice looks."""
+
+    kind = ""
+    id_prefix = ""
+
+    def __init__(self, stamp: Stamp, *, model: str, include_usage: bool) -> None:
+        self._stamp = stamp
+        self._metadata = stamp.metadata
+        self._head = generation_pb2.StreamHead(model=model)
+        self._own_id = fresh_id(self.id_prefix)
+        self._begun: set[int] = set()
+        self._usage: generation_pb2.Usage | None = None
+        self._usage_extra = ""
+        self._include_usage = include_usage
+        self._end = b'],"usage":null}\n\n' if include_usage else b"]}\n\n"
+        self._start = self._prefix()
+
+    @property
+    def total_tokens(self) -> int:
+        """What the answer cost, as far as it is known."""
+        return self._usage.total_tokens if self._usage is not None else 0
+
+    def render(self, events: Iterable[generation_pb2.GenerationEvent]) -> bytes:
+        """The events as one piece of the body."""
+        out: list[bytes] = []
+        for event in events:
+            if event.HasField("head"):
+                self._head.MergeFrom(event.head)
+                self._start = self._prefix()
+            if event.HasField("usage"):
+                self._usage = event.usage
+            deltas = event.deltas
+            if event.extra_json or self._metadata is not None:
+                self._render_odd(event, out)
+            elif len(deltas) == 1:
+                out += (self._start, self._choice(deltas[0]), self._end)
+            elif deltas:
+                out += (self._start, b",".join([self._choice(delta) for delta in deltas]), self._end)
+        return b"".join(out)
+
+    def finish(self) -> bytes:
+        """The end of a complete answer: its usage where it was asked for and is known, then `[DONE]`."""
+        if self._usage is None or not self._include_usage:
+            return DONE
+        chunk = merged({**self._chunk(), "usage": usage(self._usage)}, self._usage_extra)
+        return _event(chunk) + DONE
+
+    def _render_odd(self, event: generation_pb2.GenerationEvent, out: list[bytes]) -> None:
+        """An event with members of its own; those that came with the usage alone go out with it."""
+        if not event.deltas and (event.HasField("usage") or not event.extra_json):
+            self._usage_extra = event.extra_json or self._usage_extra
+            return
+        chunk = self._chunk()
+        chunk["choices"] = [jsontext.load(self._choice(delta).decode()) for delta in event.deltas]
+        if self._metadata is not None:
+            chunk["synapse_metadata"], self._metadata = self._metadata, None
+        if self._include_usage:
+            chunk["usage"] = None
+        chunk = merged(chunk, event.extra_json)
+        chunk.pop("obfuscation", None)
+        out.append(_event(chunk))
+
+    def _chunk(self) -> dict[str, Any]:
+        head, as_it_came = self._head, not self._stamp.fresh
+        chunk: dict[str, Any] = {
+            "id": (head.id if as_it_came else "") or self._own_id,
+            "object": self.kind,
+            "created": (head.create_time.seconds if as_it_came else 0) or self._stamp.now,
+            "model": head.model,
+        }
+        if head.HasField("service_tier"):
+            chunk["service_tier"] = head.service_tier
+        if head.HasField("system_fingerprint"):
+            chunk["system_fingerprint"] = head.system_fingerprint
+        chunk["choices"] = []
+        return chunk
+
+    def _prefix(self) -> bytes:
+        return b"data: " + orjson.dumps(self._chunk())[:-2]  # open again: the list of choices comes last
+
+    def _choice(self, delta: generation_pb2.ChoiceDelta) -> bytes:
+        raise NotImplementedError
+
+
+class ChatChunks(Chunks):
+    """Chunks of a chat completion."""
+
+    kind = "chat.completion.chunk"
+    id_prefix = "chatcmpl-"
+
+    def _choice(self, delta: generation_pb2.ChoiceDelta) -> bytes:
+        index = delta.index
+        if index in self._begun:
+            fields = delta.ListFields()
+            if len(fields) == (2 if index else 1) and fields[-1][0].number == _CONTENT:
+                return b'{"index":%d,"delta":{"content":%b},"logprobs":null,"finish_reason":null}' % (
+                    index,
+                    orjson.dumps(fields[-1][1]),
+                )
+        made = {
+            "index": index,
+            "delta": self._delta(delta),
+            "logprobs": logprobs(delta.logprobs) if delta.HasField("logprobs") else None,
+            "finish_reason": finish_reason(delta),
+        }
+        return jsontext.encode(merged(made, delta.extra_json))
+
+    def _delta(self, delta: generation_pb2.ChoiceDelta) -> dict[str, Any]:
+        made: dict[str, Any] = {}
+        if delta.index not in self._begun:
+            self._begun.add(delta.index)
+            made["role"] = delta.role or "assistant"
+        elif delta.HasField("role"):
+            made["role"] = delta.role
+        if delta.HasField("content"):
+            made["content"] = delta.content
+        if delta.HasField("refusal"):
+            made["refusal"] = delta.refusal
+        if delta.HasField("reasoning"):
+            made[delta.reasoning.field or "reasoning_content"] = delta.reasoning.text
+        elif delta.thinking.text:
+            made["reasoning_content"] = delta.thinking.text
+        if delta.tool_calls:
+            made["tool_calls"] = [tool_call_delta(call) for call in delta.tool_calls]
+        made = merged(made, delta.delta_extra_json)
+        made.pop("obfuscation", None)
+        return made
+
+
+class CompletionChunks(Chunks):
+    """Chunks of a plain completion."""
+
+    kind = "text_completion"
+    id_prefix = "cmpl-"
+
+    def _choice(self, delta: generation_pb2.ChoiceDelta) -> bytes:
+        made = {
+            "text": delta.content,
+            "index": delta.index,
+            "logprobs": logprobs(delta.logprobs) if delta.HasField("logprobs") else None,
+            "finish_reason": finish_reason(delta),
+        }
+        return jsontext.encode(merged(made, delta.extra_json))
+
+
+def _event(chunk: dict[str, Any]) -> bytes:
+    return b"data: %b\n\n" % jsontext.encode(chunk)

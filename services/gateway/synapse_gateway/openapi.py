@@ -1,0 +1,112 @@
+"""The OpenAPI document: FastAPI's own routes, the OpenAI endpoints, and the admin API out of the protos."""
+
+from __future__ import annotations
+
+from importlib.metadata import PackageNotFoundError, version
+from typing import Any
+
+from fastapi import FastAPI
+from fastapi.openapi.utils import get_openapi
+from google.protobuf.descriptor import Descriptor, FieldDescriptor
+
+from synapse_gateway.transcoding import Binding, RestMap
+
+try:
+    VERSION = version("synapse-mesh")
+except PackageNotFoundError:  # run from a source tree that is not installed
+    VERSION = "0"
+
+_SCALARS: dict[int, dict[str, Any]] = {
+    FieldDescriptor.CPPTYPE_BOOL: {"type": "boolean"},
+    FieldDescriptor.CPPTYPE_DOUBLE: {"type": "number"},
+    FieldDescriptor.CPPTYPE_FLOAT: {"type": "number"},
+    FieldDescriptor.CPPTYPE_INT32: {"type": "integer"},
+    FieldDescriptor.CPPTYPE_UINT32: {"type": "integer"},
+    FieldDescriptor.CPPTYPE_INT64: {"type": "string", "format": "int64"},
+    FieldDescriptor.CPPTYPE_UINT64: {"type": "string", "format": "uint64"},
+    FieldDescriptor.CPPTYPE_STRING: {"type": "string"},
+}
+_WELL_KNOWN: dict[str, dict[str, Any]] = {
+    "google.protobuf.Duration": {"type": "string", "example": "3.5s"},
+    "google.protobuf.Timestamp": {"type": "string", "format": "date-time"},
+    "google.protobuf.Struct": {"type": "object"},
+}
+_GENERATING = {
+    "/v1/chat/completions": ("Answer a conversation, from the cache where that is safe.", ["model", "messages"]),
+    "/v1/completions": ("Complete a text, from the cache where that is safe.", ["model", "prompt"]),
+    "/v1/embeddings": ("Turn texts into vectors.", ["model", "input"]),
+}
+
+
+def describe(app: FastAPI, rest: RestMap) -> None:
+    """Let `app` serve the whole document; it is made once, when it is first asked for."""
+
+    def document() -> dict[str, Any]:
+        if app.openapi_schema is None:
+            app.openapi_schema = _document(app, rest)
+        return app.openapi_schema
+
+    app.openapi = document  # type: ignore[method-assign]  # FastAPI's documented way
+
+
+def _document(app: FastAPI, rest: RestMap) -> dict[str, Any]:
+    made = get_openapi(title=app.title, version=app.version, routes=app.routes)
+    paths = made.setdefault("paths", {})
+    components = made.setdefault("components", {})
+    schemas = components.setdefault("schemas", {})
+    components["securitySchemes"] = {"key": {"type": "http", "scheme": "bearer"}}
+    made["security"] = [{"key": []}]
+    for path, (summary, required) in _GENERATING.items():
+        paths[path] = {"post": _generating(summary, required)}
+    for binding in rest.bindings:
+        paths.setdefault(binding.template, {})[binding.verb.lower()] = _operation(binding, schemas)
+    return made
+
+
+def _generating(summary: str, required: list[str]) -> dict[str, Any]:
+    body = {"type": "object", "required": required, "additionalProperties": True}
+    return {
+        "tags": ["openai"],
+        "summary": summary,
+        "requestBody": {"required": True, "content": {"application/json": {"schema": body}}},
+        "responses": {"200": {"description": "As OpenAI answers; the headers tell what the cache did."}},
+    }
+
+
+def _operation(binding: Binding, schemas: dict[str, Any]) -> dict[str, Any]:
+    answer = {"application/json": {"schema": _reference(binding.rpc.output_type, schemas)}}
+    made: dict[str, Any] = {
+        "tags": ["admin"],
+        "operationId": f"{binding.rpc.containing_service.name}_{binding.rpc.name}_{binding.verb}",
+        "summary": f"{binding.rpc.containing_service.name}.{binding.rpc.name}",
+        "parameters": [
+            {"name": name, "in": "path", "required": True, "schema": {"type": "string"}} for name in binding.variables
+        ],
+        "responses": {"200": {"description": "The RPC's reply.", "content": answer}},
+    }
+    if binding.body:
+        schema = _reference(binding.rpc.input_type, schemas)
+        made["requestBody"] = {"required": True, "content": {"application/json": {"schema": schema}}}
+    return made
+
+
+def _reference(kind: Descriptor, schemas: dict[str, Any]) -> dict[str, Any]:
+    if kind.full_name in _WELL_KNOWN:
+        return _WELL_KNOWN[kind.full_name]
+    if kind.full_name not in schemas:
+        schemas[kind.full_name] = {}  # before its fields: messages may hold their own kind
+        members = {field.name: _schema(field, schemas) for field in kind.fields}
+        schemas[kind.full_name] = {"type": "object", "properties": members, "additionalProperties": False}
+    return {"$ref": f"#/components/schemas/{kind.full_name}"}
+
+
+def _schema(field: FieldDescriptor, schemas: dict[str, Any]) -> dict[str, Any]:
+    if field.message_type is not None and field.message_type.GetOptions().map_entry:
+        return {"type": "object", "additionalProperties": _schema(field.message_type.fields_by_name["value"], schemas)}
+    if field.message_type is not None:
+        one = _reference(field.message_type, schemas)
+    elif field.enum_type is not None:
+        one = {"type": "string", "enum": [value.name for value in field.enum_type.values]}
+    else:
+        one = _SCALARS[field.cpp_type]
+    return {"type": "array", "items": one} if field.is_repeated else one

@@ -1,0 +1,106 @@
+"""What goes wrong at the edge, as the caller sees it: an HTTP status and OpenAI's error object."""
+
+from __future__ import annotations
+
+import math
+from typing import TypeAlias
+
+import orjson
+
+Headers: TypeAlias = list[tuple[bytes, bytes]]
+
+
+class Problem(Exception):
+    """An error reply.
+
+    `kind`, `param` and `code` are OpenAI's type, param and code; `body` replaces the error object where a backend's
+    own reply is passed on; `fault` says whose fault it is, for the metrics.
+    """
+
+    def __init__(
+        self,
+        status: int,
+        message: str,
+        *,
+        kind: str = "invalid_request_error",
+        param: str | None = None,
+        code: str | None = None,
+        headers: Headers | None = None,
+        body: bytes | None = None,
+        content_type: bytes = b"application/json",
+        fault: str = "caller_invalid",
+    ) -> None:
+        super().__init__(message)
+        self.status = status
+        self.message = message
+        self.kind = kind
+        self.param = param
+        self.code = code
+        self.headers: Headers = headers or []
+        self._body = body
+        self.content_type = content_type
+        self.fault = fault
+
+    def body(self) -> bytes:
+        """The reply's body."""
+        if self._body is not None:
+            return self._body
+        error = {"message": self.message, "type": self.kind, "param": self.param, "code": self.code}
+        return orjson.dumps({"error": error})
+
+    def event(self) -> bytes:
+        """The error as an event of a stream that has begun already."""
+        try:
+            body = orjson.loads(self.body())
+        except orjson.JSONDecodeError:
+            body = None
+        if not isinstance(body, dict) or "error" not in body:
+            body = {"error": {"message": self.message, "type": self.kind, "param": self.param, "code": self.code}}
+        return b"data: %b\n\n" % orjson.dumps(body)
+
+
+def invalid(message: str, param: str | None = None, code: str | None = None) -> Problem:
+    """A request that is wrong: 400."""
+    return Problem(400, message, param=param, code=code)
+
+
+def missing(param: str) -> Problem:
+    """A required member that is not there: 400."""
+    return invalid(f"Missing required parameter: '{param}'.", param, "missing_required_parameter")
+
+
+def wrong_type(param: str, expected: str, value: object) -> Problem:
+    """A member of the wrong type: 400."""
+    found = _NAMES.get(type(value), type(value).__name__)
+    return invalid(f"Invalid type for '{param}': expected {expected}, got {found}.", param, "invalid_type")
+
+
+def retry_headers(seconds: float) -> Headers:
+    """When to try again: whole seconds, rounded up, and milliseconds."""
+    return [
+        (b"retry-after", b"%d" % max(1, math.ceil(seconds))),
+        (b"retry-after-ms", b"%d" % max(1, math.ceil(seconds * 1000))),
+    ]
+
+
+def too_many(message: str, *, retry_after_seconds: float) -> Problem:
+    """A limit of ours is reached: 429."""
+    return Problem(
+        429,
+        message,
+        kind="rate_limit_error",
+        code="rate_limit_exceeded",
+        headers=retry_headers(retry_after_seconds),
+        fault="policy_rate_limited",
+    )
+
+
+_NAMES = {
+    dict: "an object",
+    list: "an array",
+    str: "a string",
+    bool: "a boolean",
+    int: "an integer",
+    float: "a number",
+    type(None): "null",
+}
