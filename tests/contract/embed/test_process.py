@@ -59,8 +59,8 @@ def until_ready(port: int) -> list[int]:
 def test_it_is_ready_when_the_model_answers_and_ends_on_sigterm(tmp_path: Path) -> None:
     port = free_port()
     variables = {
-        "SYNAPSE_EMBED__GRPC_ADDRESS": f"127.0.0.1:{free_port()}",
-        "SYNAPSE_EMBED__HTTP_ADDRESS": f"127.0.0.1:{port}",
+        "SYNAPSE_EMBED__LISTEN": f"127.0.0.1:{free_port()}",
+        "SYNAPSE_EMBED__PROBES": f"127.0.0.1:{port}",
         "SYNAPSE_EMBED__MODEL_DIR": str(tmp_path),
     }
     with process(**variables) as child:
@@ -76,7 +76,7 @@ def test_a_port_in_use_is_said_in_one_line() -> None:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
         address = f"127.0.0.1:{taken.getsockname()[1]}"
-        with process(SYNAPSE_EMBED__HTTP_ADDRESS=address, SYNAPSE_EMBED__PROVIDER="hashing") as child:
+        with process(SYNAPSE_EMBED__PROBES=address, SYNAPSE_EMBED__PROVIDER="hashing") as child:
             _, complaint = child.communicate(timeout=START_SECONDS)
     assert child.returncode == 69
     assert b"Traceback" not in complaint
