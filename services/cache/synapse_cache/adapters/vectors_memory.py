@@ -1,0 +1,96 @@
+"""A vector store in memory: exact, for one process, gone with it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from synapse_cache.model import Entry, Match, Place
+
+if TYPE_CHECKING:
+    from synapse_cache.model import Vector
+
+_Spot = tuple[Place, str]
+
+
+class MemoryVectorStore:
+    """Compares with every entry of the place and scope; made for tests and small caches."""
+
+    def __init__(self) -> None:
+        self._spots: dict[_Spot, dict[str, tuple[Entry, Vector]]] = {}
+        self._entries: dict[tuple[str, str], Entry] = {}
+
+    async def search(
+        self, vector: Vector, *, place: Place, scope: str, limit: int, min_similarity: float, now: float
+    ) -> list[Match]:
+        """As the port says."""
+        spot = self._spots.get((place, scope), {})
+        live = [item for item in spot.values() if item[0].semantic_expires_at > now]
+        if not live:
+            return []
+        similarities = np.stack([stored for _, stored in live]) @ vector
+        best = np.argsort(-similarities, kind="stable")[:limit]
+        return [
+            _match(live[index][0], similarity)
+            for index in best
+            if (similarity := min(1.0, float(similarities[index]))) >= min_similarity
+        ]
+
+    async def fetch(self, tenant: str, entry_id: str) -> Entry | None:
+        """As the port says."""
+        return self._entries.get((tenant, entry_id))
+
+    async def insert(self, items: Sequence[tuple[Entry, Vector]]) -> None:
+        """As the port says."""
+        for entry, vector in items:
+            if (entry.tenant, entry.id) not in self._entries:
+                self._entries[entry.tenant, entry.id] = entry
+                self._spots.setdefault(_spot(entry), {})[entry.id] = (entry, vector)
+
+    async def delete(self, tenant: str, entry_ids: Sequence[str]) -> int:
+        """As the port says."""
+        return self._remove([self._entries[key] for id_ in set(entry_ids) if (key := (tenant, id_)) in self._entries])
+
+    async def delete_namespace(self, tenant: str, namespace: str, *, before_epoch: int) -> int:
+        """As the port says."""
+        return self._remove(
+            [
+                entry
+                for entry in self._entries.values()
+                if (entry.tenant, entry.namespace) == (tenant, namespace) and entry.epoch < before_epoch
+            ]
+        )
+
+    async def expire(self, *, now: float) -> int:
+        """As the port says."""
+        return self._remove([entry for entry in self._entries.values() if entry.semantic_expires_at <= now])
+
+    async def count(self, tenant: str | None = None) -> int:
+        """As the port says."""
+        return sum(tenant is None or entry.tenant == tenant for entry in self._entries.values())
+
+    async def ping(self) -> None:
+        """As the port says."""
+
+    async def close(self) -> None:
+        """As the port says."""
+
+    def _remove(self, entries: Sequence[Entry]) -> int:
+        for entry in entries:
+            del self._entries[entry.tenant, entry.id]
+            spot = self._spots[_spot(entry)]
+            del spot[entry.id]
+            if not spot:
+                del self._spots[_spot(entry)]
+        return len(entries)
+
+
+def _spot(entry: Entry) -> _Spot:
+    return Place(entry.tenant, entry.namespace, entry.epoch), entry.scope
+
+
+def _match(entry: Entry, similarity: float) -> Match:
+    prompt = entry.prompt or ""
+    return Match(entry.id, entry.key, prompt, similarity, entry.created_at, entry.semantic_expires_at)
