@@ -9,12 +9,13 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
-from synapse_standalone import client, installation
+from synapse_standalone import installation
+from synapse_standalone.apart import apart
 from synapse_standalone.child import Child, Part
 from synapse_standalone.endpoint import Endpoint, ready_text
 from synapse_standalone.errors import EXIT_INTERRUPTED, CommandError
 from synapse_standalone.logfile import LogFile
-from synapse_standalone.preparation import Prepared, prepare
+from synapse_standalone.plan import Prepared
 from synapse_standalone.screen import FRAME_SECONDS, Screen, make_screen
 from synapse_standalone.settings import Options
 from synapse_standalone.state import StateFolder
@@ -29,7 +30,7 @@ def up(options: Options, environ: Mapping[str, str]) -> int:
     installation.require()
     state = StateFolder(options.state)
     with state.open():
-        prepared = prepare(options, environ, state)
+        prepared = apart(lambda: _prepare(options, environ, state))
         run = Run(prepared, state, make_screen(quiet=options.quiet), began=began)
         try:
             asyncio.run(run.until_stopped())
@@ -37,6 +38,12 @@ def up(options: Options, environ: Mapping[str, str]) -> int:
             run.screen.end()
             state.remove_endpoint()
     return EXIT_INTERRUPTED if run.interrupts > 1 else 0
+
+
+def _prepare(options: Options, environ: Mapping[str, str], state: StateFolder) -> Prepared:
+    from synapse_standalone.preparation import prepare  # loads the settings of every service
+
+    return prepare(options, environ, state)
 
 
 @dataclass
@@ -112,6 +119,8 @@ class Run:
 
 def _with_model(endpoint: Endpoint) -> Endpoint:
     """The endpoint with a model that the gateway lists, if it lists any."""
+    from synapse_standalone import client
+
     try:
         return replace(endpoint, model=client.first_model(endpoint.as_dict()) or endpoint.model)
     except CommandError:

@@ -34,9 +34,7 @@ async def redis(url: str) -> Finding:
         async with Redis.from_url(url, socket_timeout=_SECONDS, socket_connect_timeout=_SECONDS) as client:
             facts = await client.info("server")
     except (OSError, ValueError, RedisError) as error:
-        return Finding(
-            Level.WARN, "redis", f"does not answer: {error}", "The mesh runs without it and remembers less."
-        )
+        return Finding(Level.WARN, "redis", f"does not answer: {error}", "The mesh runs without it and remembers less.")
     version = str(facts.get("redis_version", "0"))
     if tuple(int(part) for part in version.split(".")[:2]) < _OLDEST_REDIS:
         return Finding(Level.FAIL, "redis", f"is version {version}", "Redis 7.0 or newer is needed.")

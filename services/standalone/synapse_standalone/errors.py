@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 EXIT_FAILED = 1
 EXIT_UNAVAILABLE = 69
 EXIT_SOFTWARE = 70
@@ -20,5 +22,12 @@ class CommandError(Exception):
         self.remedy = remedy
         self.status = status
 
+    def __reduce__(self) -> tuple[Callable[..., CommandError], tuple[str, int, str]]:
+        return _remade, (self.message, self.status, self.remedy)
+
     def __str__(self) -> str:
         return f"{self.message}\n{self.remedy}" if self.remedy else self.message
+
+
+def _remade(message: str, status: int, remedy: str) -> CommandError:
+    return CommandError(message, status=status, remedy=remedy)

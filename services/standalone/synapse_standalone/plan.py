@@ -50,6 +50,19 @@ class Ports:
         return cls(*free_ports(len(fields(cls))))
 
 
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """What to run, in which environment, and how it will be reached; `model` is one to ask for, "" when unknown."""
+
+    parts: tuple[Part, ...]
+    environment: dict[str, str]
+    host: str
+    port: int
+    grpc: str
+    key: str
+    model: str
+
+
 def gateway_address(options: Options, user: Sections) -> tuple[str, int]:
     """Host and port of the gateway: the flags, else the user's configuration, else the default."""
     configured = str(user.get("gateway", {}).get("listen", ""))
@@ -166,7 +179,7 @@ def _addresses(options: Options, user: Sections, ports: Ports) -> dict[str, dict
         },
         "gateway": {"listen": f"[{host}]:{port}" if ":" in host else f"{host}:{port}"},
         "cache": {"listen": f"{LOOPBACK}:{ports.cache}", "probes": f"{LOOPBACK}:{ports.cache_probes}"},
-        "embed": {"grpc_address": f"{LOOPBACK}:{ports.embed}", "http_address": f"{LOOPBACK}:{ports.embed_probes}"},
+        "embed": {"listen": f"{LOOPBACK}:{ports.embed}", "probes": f"{LOOPBACK}:{ports.embed_probes}"},
     }
 
 

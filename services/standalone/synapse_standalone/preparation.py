@@ -4,30 +4,15 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
 
 from synapse_runtime.settings import Config, SettingsError, load
 from synapse_standalone import plan, providers, settings, validation, weights
-from synapse_standalone.child import Part
 from synapse_standalone.errors import EXIT_CONFIG, EXIT_UNAVAILABLE, CommandError
 from synapse_standalone.llama import MODEL_NAME
 from synapse_standalone.loopback import bind_error, in_use
-from synapse_standalone.plan import Ports, Secrets
+from synapse_standalone.plan import Ports, Prepared, Secrets
 from synapse_standalone.settings import Options
 from synapse_standalone.state import KEY_PREFIX, StateFolder
-
-
-@dataclass(frozen=True, slots=True)
-class Prepared:
-    """What to run, in which environment, and how it will be reached; `model` is one to ask for, "" when unknown."""
-
-    parts: tuple[Part, ...]
-    environment: dict[str, str]
-    host: str
-    port: int
-    grpc: str
-    key: str
-    model: str
 
 
 def prepare(options: Options, environ: Mapping[str, str], state: StateFolder) -> Prepared:
