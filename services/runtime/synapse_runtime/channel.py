@@ -16,7 +16,10 @@ from synapse_runtime.identity import METADATA_KEY, Identity, TokenSigner
 from synapse_runtime.settings import MeshSettings
 
 MAX_MESSAGE_BYTES = 64 * 1024 * 1024
+MAX_METADATA_BYTES = 256 * 1024  # a status carries a provider's error body of up to 64 KiB, in base64
 MESSAGE_OPTIONS: list[tuple[str, Any]] = [
+    ("grpc.max_metadata_size", MAX_METADATA_BYTES),
+    ("grpc.absolute_max_metadata_size", MAX_METADATA_BYTES),
     ("grpc.max_receive_message_length", MAX_MESSAGE_BYTES),
     ("grpc.max_send_message_length", MAX_MESSAGE_BYTES),
 ]
