@@ -1,9 +1,9 @@
 """May a stored answer be reused for a new wording? Pure decision logic: no I/O, no clock."""
 
-from .features import TextFeatures, analyse
-from .strict import CALIBRATED_FLOOR, CERTIFIED_ERROR, StrictDecision
-from .verdict import Candidate, Decision, Verdict, VetoReason
-from .veto import veto
+from synapse_cache.decision.features import TextFeatures, analyse
+from synapse_cache.decision.strict import CALIBRATED_FLOOR, CERTIFIED_ERROR, StrictDecision
+from synapse_cache.decision.verdict import Candidate, Decision, Verdict, VetoReason
+from synapse_cache.decision.veto import veto
 
 __all__ = [
     "CALIBRATED_FLOOR",

@@ -1,5 +1,9 @@
 """Opposites: they only name the reason of a veto, since any unmatched word vetoes already."""
 
+from __future__ import annotations
+
+from synapse_cache.decision.stems import lemma
+
 _PAIRS = """
 safe unsafe|safe dangerous|legal illegal|lock unlock|enable disable|open close|open shut|start stop|start end|begin end
 begin finish|buy sell|import export|increase decrease|raise lower|rise fall|up down|in out|on off|left right|win lose
@@ -19,6 +23,5 @@ freeze unfreeze|follow unfollow|subscribe unsubscribe|mute unmute|cause cure|adv
 approve reject|approve deny|confirm cancel|activate deactivate|join leave|show hide|expand collapse|maximize minimize
 """.replace("\n", "|")
 
-ANTONYMS = frozenset(frozenset(pair.split()) for pair in _PAIRS.split("|") if pair)
+ANTONYMS = frozenset(frozenset(map(lemma, pair.split())) for pair in _PAIRS.split("|") if pair)
 NEGATIVE_PREFIXES = ("un", "in", "im", "il", "ir", "dis", "non", "de", "mis", "anti", "a")
-NEGATIVE_SUFFIXES = (("less", "ful"),)

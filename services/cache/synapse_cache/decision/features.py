@@ -1,25 +1,29 @@
 """The cached analysis of one prompt: everything the veto compares, computed once."""
 
+from __future__ import annotations
+
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import lru_cache
 
-from . import lexicon as lex
-from .clause import Clause, build
-from .questions import Question, read_question
-from .reading import read_words
-from .stems import known
-from .tokens import take_apart, tokens
-from .wrappers import Ask, strip
+from synapse_cache.decision import lexicon as lex
+from synapse_cache.decision.clause import Clause, build
+from synapse_cache.decision.questions import Question, read_question
+from synapse_cache.decision.reading import read_words
+from synapse_cache.decision.stems import known
+from synapse_cache.decision.tokens import take_apart, tokens
+from synapse_cache.decision.wrappers import Ask, strip
 
-ANALYSIS_CACHE_PROMPTS = 4096
+ANALYSIS_CACHE_PROMPTS = 2048
 MAX_ANALYSED_CHARS = 4000
 
 # An e-mail address, a long account or card number, an IBAN: the answer is about that one person or account.
 _PRIVATE = re.compile(
-    r"[\w.+-]+@[\w-]+\.[\w.]+|\b\d{9,}\b|\b(?:\d{4}[ -]){3}\d{3,4}\b|\b\d{3}-\d{2}-\d{4}\b|\b[A-Z]{2}\d{2}(?: ?[A-Z0-9]{4}){3,}",
+    r"[\w.+-]+@[\w-]+\.[\w.]+|\b\d{9,}\b|\b(?:\d{4}[ -]){3}\d{3,4}\b|\b\d{3}-\d{2}-\d{4}\b"
+    r"|\b[A-Z]{2}\d{2}(?: ?[A-Z0-9]{4}){3,}",
 )
+_DIGIT_OR_AT = re.compile(r"[\d@]")
 _WORDS = re.compile(r"[^\W\d_]+")
 
 
@@ -44,8 +48,8 @@ def analyse(text: str) -> TextFeatures:
     """Analyse one prompt; the latest `ANALYSIS_CACHE_PROMPTS` results are kept."""
     comparable = len(text) <= MAX_ANALYSED_CHARS
     parts = take_apart(text if comparable else "")
-    literal = tuple(spelling for kind, spelling in tokens(parts.plain.casefold()) if kind != "break")
     english = _is_english(parts.plain)
+    literal = () if english else _literal(parts.plain)
     core, asked = strip(parts.plain) if english else ("", Ask.OPEN)
     words = read_words(tokens(core), slots=(parts.code, parts.quoted), shouted=core.isupper())
     question, rest = read_question(words, asked)
@@ -53,18 +57,23 @@ def analyse(text: str) -> TextFeatures:
         text=text,
         literal=literal,
         comparable=comparable,
-        private=_PRIVATE.search(text) is not None,
+        private=_DIGIT_OR_AT.search(text) is not None and _PRIVATE.search(text) is not None,
         english=english,
         code=parts.code,
         quoted=parts.quoted,
         tags=parts.tags,
         question=question,
-        clause=build(rest, how=question.kind.startswith("how")),
+        clause=build(rest, kind=question.kind),
     )
 
 
+def _literal(plain: str) -> tuple[str, ...]:
+    """The words and symbols of a text as they stand, but for case; dashes and punctuation apart."""
+    return tuple(spelling for kind, spelling in tokens(plain.casefold()) if kind not in ("break", "joint"))
+
+
 def _is_english(plain: str) -> bool:
-    """Whether the English rules may be trusted: ASCII letters only, English function words, none of another tongue's."""
+    """Whether the English rules may be trusted: ASCII letters, English words, not another tongue."""
     words = _WORDS.findall(plain.lower())
     if not plain.isascii() and not all(word.isascii() for word in words):
         return False

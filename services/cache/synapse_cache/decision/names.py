@@ -1,5 +1,9 @@
 """Things with several names, and the categories by which a veto names its reason."""
 
+from __future__ import annotations
+
+from synapse_cache.decision.wordlist import word_list
+
 
 def _table(category: str, lines: str) -> dict[str, str]:
     """Spellings to `category:first spelling`; one group a line, spellings parted by commas."""
@@ -110,10 +114,8 @@ DATES = _table(
     noon, midday
     midnight
     night, nights
-    am
     pm
-    now
-    currently
+    now, currently
     christmas
     easter
     """,
@@ -122,10 +124,12 @@ DATES = _table(
 LANGUAGES = _table(
     "lang",
     "\n".join(
-        "english french german spanish italian portuguese russian chinese mandarin cantonese japanese korean arabic "
-        "hindi bengali urdu turkish polish dutch swedish norwegian danish finnish greek hebrew latin vietnamese thai "
-        "indonesian malay ukrainian czech slovak hungarian romanian bulgarian serbian croatian persian farsi swahili "
-        "tamil telugu irish welsh catalan".split()
+        word_list(
+            "english french german spanish italian portuguese russian chinese mandarin cantonese japanese korean "
+            "arabic hindi bengali urdu turkish polish dutch swedish norwegian danish finnish greek hebrew latin "
+            "vietnamese thai indonesian malay ukrainian czech slovak hungarian romanian bulgarian serbian croatian "
+            "persian farsi swahili tamil telugu irish welsh catalan"
+        )
     ),
 )
 
@@ -249,7 +253,7 @@ COMPARATIVES = _table(
     later
     latest
     maximum, max
-    minimum, min.
+    minimum
     only
     ascending
     descending

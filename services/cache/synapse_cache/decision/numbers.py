@@ -1,13 +1,17 @@
 """Numbers as people write them ("120k", "2,500", "twenty-five", "1.5 million") to one exact form."""
 
+from __future__ import annotations
+
 import re
 from decimal import Decimal
 
-_SMALL = (
-    "zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen seventeen "
-    "eighteen nineteen".split()
+from synapse_cache.decision.wordlist import word_list
+
+_SMALL = word_list(
+    "zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen "
+    "sixteen seventeen eighteen nineteen"
 )
-_TENS = "twenty thirty forty fifty sixty seventy eighty ninety".split()
+_TENS = word_list("twenty thirty forty fifty sixty seventy eighty ninety")
 NUMBER_WORDS: dict[str, int] = {word: value for value, word in enumerate(_SMALL)} | {
     word: 10 * (value + 2) for value, word in enumerate(_TENS)
 }
@@ -27,7 +31,7 @@ SCALES: dict[str, int] = {
 ORDINALS: dict[str, str] = {
     word: f"ord:{value}"
     for value, word in enumerate(
-        "second third fourth fifth sixth seventh eighth ninth tenth eleventh twelfth thirteenth".split(), 2
+        word_list("second third fourth fifth sixth seventh eighth ninth tenth eleventh twelfth thirteenth"), 2
     )
 } | {"once": "num:x1", "twice": "num:x2", "thrice": "num:x3", "half": "num:1/2", "quarter": "num:1/4"}
 _DIGITS = re.compile(r"\d")

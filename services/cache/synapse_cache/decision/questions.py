@@ -1,13 +1,16 @@
 """What kind of answer a prompt wants: its question word, tense, persons and modality."""
 
+from __future__ import annotations
+
 from dataclasses import dataclass
 
-from . import lexicon as lex
-from .reading import Word
-from .wrappers import Ask
+from synapse_cache.decision import lexicon as lex
+from synapse_cache.decision.reading import Word
+from synapse_cache.decision.wordlist import word_set
+from synapse_cache.decision.wrappers import Ask
 
-_DETERMINERS = frozenset("the a an this that these those my your our all some any".split())
-_PREPOSITIONS = frozenset("in on at for to from by with of".split())
+_DETERMINERS = word_set("the a an this that these those my your our all some any")
+_PREPOSITIONS = word_set("in on at for to from by with of")
 _OPENERS = _DETERMINERS | frozenset(("what", "which"))
 
 
@@ -63,7 +66,8 @@ def _asked(words: list[Word]) -> Ask:
     if plains[:1] == ["which"]:
         return Ask.LIST
     if len(words) > 2 and plains[:1] == ["what"] and plains[1:2] and plains[1] in ("is", "are", "was", "were"):
-        return Ask.OPEN if words[2].plain in _DETERMINERS else Ask.DESCRIBE
+        named = words[2].plain in _DETERMINERS or words[2].possessor or words[2].sense[:4] == "cmp:"
+        return Ask.OPEN if named else Ask.DESCRIBE
     return Ask.OPEN
 
 

@@ -1,22 +1,25 @@
 """Reads tokens as words with a canonical sense: contractions, phrases, numbers, units and names resolved."""
 
+from __future__ import annotations
+
 import re
-from dataclasses import dataclass
+from typing import NamedTuple
 
-from . import lexicon as lex
-from .names import CATEGORIES
-from .numbers import NUMBER_WORDS, ORDINALS, SCALES, is_number, read, scaled
-from .synonyms import CONTRACTIONS, IS_AFTER, MARKERS, PHRASES
+from synapse_cache.decision import lexicon as lex
+from synapse_cache.decision.names import CATEGORIES
+from synapse_cache.decision.numbers import NUMBER_WORDS, ORDINALS, SCALES, is_number, read, scaled
+from synapse_cache.decision.phrases import CONTRACTIONS, IS_AFTER, MARKERS, PHRASES
+from synapse_cache.decision.wordlist import word_set
 
-_ACRONYM_EXEMPT = frozenset("not no and or all any only never must i a do is are the to in of if".split())
+_ACRONYM_EXEMPT = word_set("not no and or all any only never must i a do is are the to in of if")
 _CURRENCY_SIGNS = frozenset("$€£¥₹")
 _TIME = re.compile(r"(\d{1,2})((?::\d{2})*)\s?(?:([ap])\.?m\.?)?", re.IGNORECASE)
+_YEAR = re.compile(r"(?:19|20)\d\d")
 _PROGRAMMING_CASE = {"Go": "prog:golang", "R": "prog:r", "C": "prog:c"}
-_DATE_BEFORE = frozenset("in of on by since until from next last this".split())
+_DATE_BEFORE = word_set("in of on by since until from next last this")
 
 
-@dataclass(frozen=True, slots=True)
-class Word:
+class Word(NamedTuple):
     """One word of a question.
 
     `plain` is its lower-case spelling (empty for breaks); `sense` its fixed canonical sense such as `num:5` or
@@ -44,7 +47,7 @@ def read_words(
             following = found[index + 1] if index < last else ("", "")
             sign = spelling in "-–" and following[0] == "number" and index > 0 and found[index - 1][0] != "word"
             words.append(Word(spelling, "sym:-") if sign else BREAK)
-        else:
+        elif kind != "joint":
             _read_other(words, kind, spelling, slots)
     words = _join_phrases(words)
     return _join_numbers(words)
@@ -144,26 +147,19 @@ def _time(plain: str) -> str:
 
 def _join_phrases(words: list[Word]) -> list[Word]:
     """Replace known phrases, longest first; a replacement is not searched again."""
+    plains = tuple(word.plain for word in words)
     out: list[Word] = []
     index, count = 0, len(words)
     while index < count:
-        word = words[index]
-        rows = PHRASES.get(word.plain)
-        if rows is not None and not word.sense.startswith("quote"):
-            for phrase, replacement in rows:
-                end = index + len(phrase)
-                if end <= count and all(
-                    words[at].plain == part for at, part in zip(range(index, end), phrase, strict=True)
-                ):
-                    owner = words[end - 1].possessor
-                    out.extend(Word(part, MARKERS.get(part, ""), possessor=owner) for part in replacement)
-                    index = end
-                    break
-            else:
-                out.append(word)
-                index += 1
+        for phrase, replacement in PHRASES.get(plains[index], ()):
+            end = index + len(phrase)
+            if plains[index:end] == phrase:
+                owner = words[end - 1].possessor
+                out.extend(Word(part, MARKERS.get(part, ""), possessor=owner) for part in replacement)
+                index = end
+                break
         else:
-            out.append(word)
+            out.append(words[index])
             index += 1
     return out
 
@@ -175,7 +171,7 @@ def _join_numbers(words: list[Word]) -> list[Word]:
     index = 0
     while index < len(words):
         word = words[index]
-        if word.sense[:4] == "sym:" and word.plain in _CURRENCY_SIGNS and index + 1 < len(words):
+        if word.plain in _CURRENCY_SIGNS and index + 1 < len(words):
             sense = CATEGORIES.get(word.plain, word.sense)
             if is_number(plains[index + 1]):
                 value, index = read(plains, index + 1)
@@ -189,8 +185,10 @@ def _join_numbers(words: list[Word]) -> list[Word]:
             out.append(word)
             index += 1
         elif is_number(word.plain):
+            year = _YEAR.fullmatch(word.plain) is not None
             value, index = read(plains, index)
-            out.append(Word(value, f"num:{value}"))
+            counted = index < len(plains) and CATEGORIES.get(plains[index], "")[:5] == "unit:"
+            out.append(Word(value, f"{'date' if year and not counted else 'num'}:{value}"))
         else:
             out.append(_sensed(word))
             index += 1

@@ -1,9 +1,12 @@
 """Inflected forms to one lemma: regular plurals, known verbs and irregular forms; unknown words keep their form."""
 
+from __future__ import annotations
+
 from functools import lru_cache
 
-from .names import CATEGORIES
-from .synonyms import SPELLINGS, SYNONYMS
+from synapse_cache.decision.names import CATEGORIES
+from synapse_cache.decision.synonyms import SPELLINGS, SYNONYMS
+from synapse_cache.decision.wordlist import word_set
 
 STEM_CACHE_WORDS = 16_384
 
@@ -53,29 +56,29 @@ feel felt feeling|fight fought fighting|find found finding|fly flew flown flying
 forget forgot forgotten forgetting|forgive forgave forgiven|get got gotten getting|give gave given giving
 go went gone going goes|grow grew grown growing|hear heard hearing|hide hid hidden hiding|hit hitting
 hold held holding|hurt hurting|keep kept keeping|know knew known knowing|lead led leading|leave left_ leaving leaves
-lend lent lending|let letting|lose lost losing|make made making|mean meant|meet met|pay paid paying|put putting
-quit quitting|read reading|ride rode ridden riding|ring rang rung|rise rose_ risen|run ran running|say said saying
-see saw_ seen seeing|sell sold selling|send sent sending|set setting|shake shook shaken|shine shone
-shoot shot_ shooting|shut shutting|sing sang sung singing|sit sat sitting|sleep slept sleeping|speak spoke spoken speaking
-spend spent spending|stand stood standing|steal stole stolen|stick stuck|swim swam swum swimming
-take took taken taking|teach taught teaching teaches|tell told telling|think thought_ thinking|throw threw thrown
-understand understood|wake woke woken waking|wear wore worn wearing|win won winning|write wrote written writing
-child children|man men|woman women|person people persons|foot_ feet_|tooth teeth|mouse mice|goose geese|life lives
-wife wives|knife knives|leaf_ leaves_|wolf wolves|half halves|shelf shelves|thief thieves|loaf loaves
-analysis analyses|crisis crises|criterion criteria|phenomenon phenomena|index indices indexes|matrix matrices
-vertex vertices|university universities|city cities|country countries|bus buses|gas gases|movie movies
-cookie cookies|calorie calories|tie ties|pie pies|zombie zombies|selfie selfies|status statuses|virus viruses
-die died dying|lie lied lying|series|species|news|means|physics|mathematics|economics|politics|ethics|athletics
-always|perhaps|texas|paris|dallas|christmas|chess|atlas|canvas|lens|his|us|gas|bias|alias|pandas|kansas|arkansas
-illinois|vegas|angeles|athens|brussels|netherlands|philippines|emirates|mars|venus|jesus|james|charles|thomas
-nicholas|texts|redis|aws|ios|macos|windows|https|kubernetes|mercedes|diabetes|rabies|herpes|glasses|pants|scissors
-customs|thanks|headquarters|sales|goods|arms|maths|used_|business businesses|address addresses|process processes
-class classes|access accesses|success successes|access|express|press|less|unless|across|plus|minus|bonus|campus
-virus|focus|census|corpus|status|apparatus|cactus
+lend lent lending|let letting|lose lost losing|make made making|mean meant meaning meanings|meet met|pay paid paying
+put putting|quit quitting|read reading|ride rode ridden riding|ring rang rung|rise rose_ risen|run ran running
+say said saying|see saw_ seen seeing|sell sold selling|send sent sending|set setting|shake shook shaken|shine shone
+shoot shot_ shooting|shut shutting|sing sang sung singing|sit sat sitting|sleep slept sleeping
+speak spoke spoken speaking|spend spent spending|stand stood standing|steal stole stolen|stick stuck
+swim swam swum swimming|take took taken taking|teach taught teaching teaches|tell told telling
+think thought_ thinking|throw threw thrown|understand understood|wake woke woken waking|wear wore worn wearing
+win won winning|write wrote written writing|child children|man men|woman women|person people persons|foot_ feet_
+tooth teeth|mouse mice|goose geese|life lives|wife wives|knife knives|leaf_ leaves_|wolf wolves|half halves
+shelf shelves|thief thieves|loaf loaves|analysis analyses|crisis crises|criterion criteria|phenomenon phenomena
+index indices indexes|matrix matrices|vertex vertices|university universities|city cities|country countries
+bus buses|gas gases|movie movies|cookie cookies|calorie calories|tie ties|pie pies|zombie zombies|selfie selfies
+status statuses|virus viruses|die died dying|lie lied lying|series|species|news|means|physics|mathematics|economics
+politics|ethics|athletics|always|perhaps|texas|paris|dallas|christmas|chess|atlas|canvas|lens|his|us|gas|bias|alias
+pandas|kansas|arkansas|illinois|vegas|angeles|athens|brussels|netherlands|philippines|emirates|mars|venus|jesus
+james|charles|thomas|nicholas|texts|redis|aws|ios|macos|windows|https|kubernetes|mercedes|diabetes|rabies|herpes
+glasses|pants|scissors|customs|thanks|headquarters|sales|goods|arms|maths|used_|business businesses
+address addresses|process processes|class classes|access accesses|success successes|access|express|press|less|unless
+across|plus|minus|bonus|campus|virus|focus|census|corpus|status|apparatus|cactus
 """.replace("\n", "|")
-_FINITE_PAST = frozenset(
+_FINITE_PAST = word_set(
     "began became broke brought came chose drank drove ate fell fought flew forgot gave went grew knew led made met "
-    "paid ran said sang sold sent spoke spent stole swam took taught told threw wore won wrote".split()
+    "paid ran said sang sold sent spoke spent stole swam took taught told threw wore won wrote"
 )
 
 

@@ -1,14 +1,16 @@
 """The strict decision: the most similar candidate above the floor that the text veto lets pass."""
 
+from __future__ import annotations
+
 import math
 from collections.abc import Sequence
 
-from .features import analyse
-from .verdict import Candidate, Verdict, VetoReason
-from .veto import veto
+from synapse_cache.decision.features import analyse
+from synapse_cache.decision.verdict import Candidate, Verdict, VetoReason
+from synapse_cache.decision.veto import veto
 
 # Calibrated by scripts/calibrate_floor.py on the dev halves; docs/decision.md has the figures.
-CALIBRATED_FLOOR = 0.80
+CALIBRATED_FLOOR = 0.75
 CERTIFIED_ERROR = 0.01
 MAX_CANDIDATES = 8
 
@@ -26,7 +28,7 @@ class StrictDecision:
         self.floor = floor
 
     async def decide(self, text: str, candidates: Sequence[Candidate], *, max_error: float) -> Verdict:
-        """The best candidate that passes; `candidates` may come in any order, the first `MAX_CANDIDATES` by cosine count."""
+        """The best of the `MAX_CANDIDATES` nearest candidates that passes; they may come in any order."""
         if not max_error >= CERTIFIED_ERROR:
             return Verdict(None, "max_error is stricter than the calibration")
         near = [one for one in candidates if math.isfinite(one.similarity) and one.similarity >= self.floor]

@@ -1,5 +1,7 @@
 """Splits a prompt into opaque parts (code, quotations, identifiers) and word, number and symbol tokens."""
 
+from __future__ import annotations
+
 import re
 from dataclasses import dataclass
 
@@ -16,9 +18,11 @@ _TOKEN = re.compile(
         |txt|md|sh|sql|html|css|xml|pdf|exe|dll|com|org|net|io|dev|app)\b)
     | (?P<lang>\b[A-Za-z]\+\+ | \b[A-Za-z]\#(?!\w) | \.NET\b)
     | (?P<time>\d{1,2}(?::\d{2}){1,2}(?:\s?[ap]\.?m\b\.?)? | \d{1,2}\s?[apAP]\.?[mM]\b\.?)
-    | (?P<number>(?:(?<![\w.)\]])(?<![\w.)\]]\s)-)?(?:\d+(?:,\d{3})+(?:\.\d+)?(?![\d,]) | \d+(?:\.\d+)*))(?P<suffix>[^\W\d_]+\w*)?
+    | (?P<number>(?:(?<![\w.)\]])(?<![\d.)\]]\s)-)?(?:\d+(?:,\d{3})+(?:\.\d+)?(?![\d,]) | \d+(?:\.\d+)*))
+        (?P<suffix>[^\W\d_]+\w*)?
     | (?P<short>(?:[A-Za-z]\.){2,})
     | (?P<word>[^\W\d_]+(?:'[^\W\d_]+)*'?(?:\d\w*)?)
+    | (?P<joint>(?<=[^\W\d_])-(?=\w) | -(?=[^\W\d_]))
     | (?P<break>[,;:.!?()\[\]{}–—\n…|/-])
     | (?P<symbol>\S)
     """,

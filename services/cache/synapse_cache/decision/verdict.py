@@ -1,5 +1,7 @@
 """What a reuse decision is asked, what it answers, and the port that every decision implements."""
 
+from __future__ import annotations
+
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum

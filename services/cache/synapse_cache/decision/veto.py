@@ -1,13 +1,15 @@
 """The text veto: says why two prompts may not share an answer, or None if nothing speaks against it."""
 
+from __future__ import annotations
+
 from collections import Counter
 
-from .antonyms import ANTONYMS, NEGATIVE_PREFIXES
-from .clause import Clause
-from .features import TextFeatures
-from .questions import Question
-from .verdict import VetoReason
-from .wrappers import Ask
+from synapse_cache.decision.antonyms import ANTONYMS, NEGATIVE_PREFIXES
+from synapse_cache.decision.clause import Clause
+from synapse_cache.decision.features import TextFeatures
+from synapse_cache.decision.questions import Question
+from synapse_cache.decision.verdict import VetoReason
+from synapse_cache.decision.wrappers import Ask
 
 # Which reason an unmatched word gives, by its category, most telling first.
 _BY_CATEGORY: tuple[tuple[str, VetoReason], ...] = (
@@ -95,12 +97,12 @@ def _versioned(a: TextFeatures, b: TextFeatures) -> bool:
 def _opposed(left: list[str], right: list[str]) -> VetoReason | None:
     for one in left:
         for other in right:
-            if frozenset((one, other)) in ANTONYMS:
-                return VetoReason.ANTONYM
             if any(one == prefix + other or other == prefix + one for prefix in NEGATIVE_PREFIXES):
                 return VetoReason.NEGATION
             if {one[-4:], other[-3:]} == {"less", "ful"} or {other[-4:], one[-3:]} == {"less", "ful"}:
                 return VetoReason.NEGATION
+            if frozenset((one, other)) in ANTONYMS:
+                return VetoReason.ANTONYM
     return None
 
 
@@ -138,6 +140,6 @@ def _inflected(a: Clause, b: Clause) -> VetoReason | None:
 
 def _ordered(a: Clause, b: Clause) -> VetoReason | None:
     """Words may move as whole phrases under their prepositions, or between "X of Y" and "Y X"."""
-    if a.settings == b.settings and (a.flat == b.flat or a.chunks == b.chunks):
+    if a.settings == b.settings and (a.flat == b.flat or a.chunks == b.chunks or a.literal == b.literal):
         return None
     return VetoReason.ORDER if a.roles == b.roles and a.flat[1] == b.flat[1] else VetoReason.ROLE

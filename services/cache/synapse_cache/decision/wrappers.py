@@ -1,5 +1,7 @@
 """Politeness and framing around a question ("Hi, could you tell me ...? Thanks!") and what it asks for."""
 
+from __future__ import annotations
+
 import re
 from enum import Enum
 
@@ -35,14 +37,22 @@ _ASKING = re.compile(
       (?:can|could|would|will)\s+(?:you|u|someone|anyone|somebody|anybody)\s+{_POLITE}(?:help\s+me\s+(?:to\s+)?)?
       (?=(?:tell|show|give|explain|describe|list|find|name|clarify|provide|let|write|translate|convert|summari[sz]e
            |calculate|compute|understand|define|compare|display|inform|teach|remind|suggest|recommend)\b)
+    | (?:can|could|would|will)\s+you\s+(?=[a-z])(?!not\b|be\b|ever\b|still\b|also\b|actually\b|have\b|been\b|rather\b)
+    | i\s+(?:really\s+)?(?:want|need|would\s+like|would\s+love)\s+to\s+(?!know\b|be\b|have\b|not\b)(?=[a-z])
+    | i'd\s+(?:like|love)\s+to\s+(?!know\b|be\b|have\b|not\b)(?=[a-z])
     | (?:can|could|may|might)\s+i\s+(?:please\s+)?(?:ask|know|find\s+out)(?:\s+you)?(?=\s)
-    | i(?:\s+(?:just|really|also))?(?:\s+(?:want|wanted|need|needed|wish|like)|\s+would\s+(?:love|like)|'d\s+(?:love|like)
+    | i(?:\s+(?:just|really|also))?(?:\s+(?:want|wanted|need|needed|wish|like)
+        |\s+would\s+(?:love|like)|'d\s+(?:love|like)
         |\s+would\s+be\s+interested|\s+am\s+trying|'m\s+trying|\s+was\s+hoping)\s+to\s+
         (?:know|learn|find\s+out|understand|ask(?:\s+you)?|hear|figure\s+out|be\s+told)(?=\s)
     | i(?:'d|\s+would)\s+like\s+(?:you\s+to\s+(?=tell|show|give|explain|describe|list)|information\s+on|to\s+see)
     | i(?:'m|\s+am)\s+looking\s+for | i(?:\s+(?:need|want)|'d\s+like|\s+would\s+like)\s+(?:to\s+(?:see|find)\s+)?
         (?=(?:an?|the|all|some|information|info)\b)
     | i(?:\s+am|\s+was|'m)\s+(?:just\s+)?(?:wondering|curious(?:\s+to\s+know)?|interested\s+in\s+knowing)
+    | i(?:\s+do\s+not|\s+don't|\s+dont)\s+(?:know|understand)\s+(?=(?:how|why|what|where|when|who|which)\b)
+    | i(?:'m|\s+am)\s+not\s+sure\s+(?=(?:how|why|what|where|when|who|which)\b)
+    | i\s+(?:have\s+no\s+idea|can't\s+figure\s+out|cannot\s+figure\s+out)\s+(?=(?:how|why|what|where|when|who|which)\b)
+    | i\s+(?:think|believe)\s+(?:that\s+)?(?=(?:my|i|the|someone|there)\b)
     | just\s+wondering|wondering
     | do\s+you\s+(?:happen\s+to\s+)?know | (?:does|do)\s+(?:anyone|anybody|someone)\s+(?:here\s+)?know
     | (?:any|have\s+you\s+any|do\s+you\s+have\s+any)\s+idea
@@ -60,20 +70,23 @@ _TELL = re.compile(
     r"|(?P<list>(?:list|show|name|enumerate|display|find|showing|listing)(?:\s+(?:me|us|out))?)[\s:,-]+",
     re.IGNORECASE,
 )
+_DEFINE = re.compile(r"(?:please\s+)?define\s+(?:the\s+(?:word|term)\s+)?", re.IGNORECASE)
 _TAIL = re.compile(
     r"""[\s,.;:!?-]+(?:
       (?:please|pls|plz|kindly)
     | (?:(?:many\s+)?thanks|thank\s+you|thx|cheers|ty)(?:\s+(?:a\s+lot|so\s+much|very\s+much|in\s+advance|again))?
-    | if\s+you\s+(?:can|could|would|don't\s+mind|do\s+not\s+mind|please) | i\s+wonder | i(?:'m|\s+am)\s+(?:just\s+)?(?:wondering|curious)
+    | if\s+you\s+(?:can|could|would|don't\s+mind|do\s+not\s+mind|please) | i\s+wonder
+    | i(?:'m|\s+am)\s+(?:just\s+)?(?:wondering|curious)
     | do\s+you\s+(?:happen\s+to\s+)?know | (?:can|could)\s+you\s+(?:please\s+)?tell\s+me | (?:please\s+)?tell\s+me
-    | any\s+(?:idea|ideas|help) | just\s+(?:wondering|curious)
+    | (?:can|could)\s+(?:you|someone|anyone)\s+(?:please\s+)?help(?:\s+me)?(?:\s+with\s+(?:this|that|it))?
+    | (?:please\s+)?help(?:\s+me)?(?:\s+please)? | any\s+(?:idea|ideas|help) | just\s+(?:wondering|curious)
     )[\s,.;:!?-]*$""",
     re.VERBOSE | re.IGNORECASE,
 )
 _FOR_ME = re.compile(r"\s+(?:for|to)\s+(?:me|us)[\s,.;:!?-]*$", re.IGNORECASE)
 _TAIL_STARTS = re.compile(
     r"\b(?:please|pls|plz|kindly|thanks?|thx|cheers|ty|you|wonder|wondering|curious|know|me|us|mind|idea|ideas|help"
-    r"|can|could|would|lot|much|advance|again)[\s,.;:!?-]*$",
+    r"|can|could|would|lot|much|advance|again|this|that|it|for)[\s,.;:!?-]*$",
     re.IGNORECASE,
 )
 
@@ -100,7 +113,8 @@ def strip(text: str) -> tuple[str, Ask]:
             asked = Ask.DESCRIBE
         again = _GREETING.match(text, position)
         position = again.end() if again is not None and again.end() < len(text) else position
-    return _without_tail(text[position:], framed=framed), asked
+    text = _without_tail(text[position:], framed=framed)
+    return _DEFINE.sub("what is the meaning of ", text, count=1) if _DEFINE.match(text) else text, asked
 
 
 def _without_tail(text: str, *, framed: bool) -> str:
