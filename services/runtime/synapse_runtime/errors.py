@@ -163,7 +163,10 @@ def to_status(error: SynapseError) -> grpc.Status:
         messages.append(error_details_pb2.RetryInfo(retry_delay=delay))
     status = status_pb2.Status(code=error.code.value[0], message=error.message)
     for message in (*messages, *error.details):
-        status.details.add().Pack(message)
+        if isinstance(message, any_pb2.Any):  # packed already by the service that it came from
+            status.details.append(message)
+        else:
+            status.details.add().Pack(message)
     return rpc_status.to_status(status)
 
 

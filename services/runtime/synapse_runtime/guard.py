@@ -70,24 +70,24 @@ class Guard:
         state = self.state
         if state is GuardState.OPEN or (state is GuardState.HALF_OPEN and self._trying):
             raise DependencyDown(self.name, "not asked, it failed lately")
-        self._trying = state is GuardState.HALF_OPEN
+        trial = state is GuardState.HALF_OPEN
+        self._trying = self._trying or trial
         try:
             async with asyncio.timeout(self.budget_seconds if budget_seconds is None else budget_seconds):
                 result = await work()
         except self._failures as error:
-            self._failed()
+            self._failed(trial=trial)
             raise DependencyDown(self.name, "timeout" if isinstance(error, TimeoutError) else repr(error)) from error
         finally:
-            self._trying = False
+            self._trying = self._trying and not trial
         self._in_a_row = 0
         self._open_seconds = self._first_open
         return result
 
-    def _failed(self) -> None:
-        was_open = self._in_a_row >= self._to_open
+    def _failed(self, *, trial: bool) -> None:
         self._in_a_row += 1
-        if self._in_a_row < self._to_open:
-            return
-        if was_open:
+        if self._in_a_row < self._to_open or (self._in_a_row > self._to_open and not trial):
+            return  # the latter began before the breaker opened: it tells nothing new
+        if trial:
             self._open_seconds = min(self._open_seconds * 2, self._max_open)
         self._open_until = self._clock() + self._open_seconds

@@ -85,8 +85,11 @@ class TokenVerifier:
         body, _, mac = token.rpartition(".")
         if not hmac.compare_digest(_mac(self._secret, body).encode(), mac.encode()):
             raise Unauthenticated("the identity token is not signed with the mesh secret", reason="IDENTITY_FORGED")
-        tenant, subject, role, expires = json.loads(base64.urlsafe_b64decode(body))
-        return float(expires), Identity(tenant, subject, Role(role))
+        try:
+            tenant, subject, role, expires = json.loads(base64.urlsafe_b64decode(body))
+            return float(expires), Identity(tenant, subject, Role(role))
+        except ValueError as error:  # signed by a peer of another version
+            raise Unauthenticated("the identity token cannot be read", reason="IDENTITY_MALFORMED") from error
 
 
 def _mac(secret: bytes, body: str) -> str:

@@ -6,6 +6,7 @@ debug, trace and off. Targets are logger names; `::` is read as a dot. Prompts, 
 
 from __future__ import annotations
 
+import json
 import logging
 import sys
 import time
@@ -54,7 +55,10 @@ class JsonFormatter(logging.Formatter):
         line.update((key, value) for key, value in vars(record).items() if key not in _OWN)
         if record.exc_info:
             line["error"] = self.formatException(record.exc_info)
-        return orjson.dumps(line, default=str).decode()
+        try:
+            return orjson.dumps(line, default=str, option=orjson.OPT_NON_STR_KEYS).decode()
+        except TypeError:  # lone surrogates, integers beyond 64 bits: slower, but no line is lost
+            return json.dumps(line, default=str)
 
 
 def parse_filter(text: str) -> dict[str, int]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -46,6 +47,18 @@ class _Handler(BaseHTTPRequestHandler):
         """Probes are not logged."""
 
 
+class _Server(ThreadingHTTPServer):
+    """Never waits for a client at its end."""
+
+    daemon_threads = True
+
+
+class _Server6(_Server):
+    """On an IPv6 address."""
+
+    address_family = socket.AF_INET6
+
+
 @contextmanager
 def probes(address: str, *, ready: Callable[[], bool]) -> Iterator[int]:
     """Serve the probes on `address` (host:port; port 0 picks one) until the block ends; yields the port.
@@ -54,8 +67,7 @@ def probes(address: str, *, ready: Callable[[], bool]) -> Iterator[int]:
     """
     host, _, port = address.rpartition(":")
     handler = type("Handler", (_Handler,), {"ready": staticmethod(ready)})
-    server = ThreadingHTTPServer((host.strip("[]"), int(port)), handler)
-    server.daemon_threads = True
+    server = (_Server6 if ":" in host else _Server)((host.strip("[]"), int(port)), handler)
     thread = threading.Thread(target=server.serve_forever, name="probes", kwargs={"poll_interval": 0.2}, daemon=True)
     thread.start()
     try:

@@ -133,10 +133,13 @@ def _handler(method: MethodDescriptor, function: Callable[..., Any], edge: _Edge
 
 
 def _missing(method: MethodDescriptor) -> Callable[..., Any]:
-    async def unary(_request: object, _call: Call) -> None:
+    async def unary(_request: object, _call: Call) -> object:
         raise Unimplemented(f"{method.full_name} is not offered")
 
-    return unary
+    async def streamed(request: object, call: Call) -> AsyncIterator[object]:
+        yield await unary(request, call)
+
+    return streamed if method.server_streaming else unary
 
 
 class _Edge:
@@ -188,7 +191,7 @@ class _Edge:
             _log.error("call failed", extra=facts, exc_info=error)
         else:
             _log.debug("call ended in an error", extra=facts)
-        if not isinstance(known, Cancelled):
+        if not isinstance(error, asyncio.CancelledError):
             status = to_status(known)
             await context.abort(known.code, known.message, tuple(status.trailing_metadata or ()))
 

@@ -142,6 +142,8 @@ def _overrides(env: Mapping[str, str]) -> dict[str, Any]:
         level = found.setdefault(head, {})
         for step in path[:-1]:
             level = level.setdefault(step, {})
+            if not isinstance(level, dict):
+                raise SettingsError(f"{name}: another variable gives {step!r} a value of its own")
         level[path[-1]] = _value(text)
     return found
 
