@@ -36,7 +36,9 @@ from tests.support.clock import Clock
 RULES = QuestionRules(1.0, PersonalData.EXACT_ONLY)
 
 
-def a_request(text: str = "What is the capital of France?", *, model: str = "m", **sampling: float) -> GenerationRequest:
+def a_request(
+    text: str = "What is the capital of France?", *, model: str = "m", **sampling: float
+) -> GenerationRequest:
     """A chat request of one user message."""
     request = GenerationRequest(model=model)
     request.messages.add(role="user", text=text)
@@ -59,12 +61,14 @@ class HashingEmbedder:
     def __init__(self) -> None:
         self._model = HashingModel()
         self.down = False
+        self.delay_seconds = 0.0
         self.calls = 0
 
     async def embed(self, text: str) -> Embedding:
         self.calls += 1
         if self.down:
             raise StoreUnavailable("embed is down")
+        await asyncio.sleep(self.delay_seconds)
         tokens = self._model.tokenise(text)
         vector = np.frombuffer(self._model.encode([tokens])[0], dtype=np.float32)
         return Embedding(vector, self._model.card.fingerprint, tokens.truncated)
@@ -165,13 +169,13 @@ def a_caller(tenant: str = "acme") -> Caller:
 
 
 @asynccontextmanager
-async def cache_world(*, semantic: bool = True, journal: MemoryJournal | None = None) -> AsyncIterator[CacheWorld]:
+async def cache_world(*, semantic: bool = True, hedge_after_seconds: float | None = None) -> AsyncIterator[CacheWorld]:
     """The cache running in this process."""
     clock, embedder, upstream = Clock(), HashingEmbedder(), ScriptedUpstream()
     exact, vectors = MemoryExactStore(clock=clock), MemoryVectorStore()
     guards = [Guard(n, budget_seconds=1, failures=(StoreUnavailable,)) for n in ("redis", "vectors", "embed")]
     stores = Stores(exact, vectors, embedder, *guards)
-    journal = journal or MemoryJournal()
+    journal = MemoryJournal()
     recent = RecentWrites(capacity=100, seconds=60)
     writer = Writer(stores, journal, recent, WriteRules(3600, 7200, semantic), clock=clock)
     lookup = Lookup(stores, StrictDecision(), recent, LookupRules(semantic, 0.01, 0.5, 8), clock=clock)
@@ -184,10 +188,9 @@ async def cache_world(*, semantic: bool = True, journal: MemoryJournal | None = 
         stats,
         assembler=EventAssembler,
         upstream_timeout_seconds=30,
+        hedge_after_seconds=hedge_after_seconds,
         clock=clock,
     )
     invalidation = Invalidation(stores, writer, recent, lookup)
     async with background(writer=writer.run):
-        yield CacheWorld(
-            cache, invalidation, writer, lookup, upstream, embedder, stores, journal, recent, stats, clock
-        )
+        yield CacheWorld(cache, invalidation, writer, lookup, upstream, embedder, stores, journal, recent, stats, clock)

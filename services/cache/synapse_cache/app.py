@@ -102,11 +102,18 @@ async def _cache(settings: CacheSettings, mesh: MeshSettings) -> AsyncIterator[C
         backfill, stats = Backfill(stores), Stats()
         stack.push_async_callback(backfill.drain, seconds=_DRAIN_SECONDS)
         lookup = Lookup(stores, StrictDecision(), recent, _lookup_rules(settings))
-        timeout = settings.upstream_timeout_seconds
-        upstream = GrpcUpstream(router, metadata, timeout_seconds=timeout)
+        upstream = GrpcUpstream(router, metadata, timeout_seconds=settings.upstream_timeout_seconds)
+        hedge_ms = settings.hedge_after_ms
         yield CacheRpc(
             cache=ReadThrough(
-                lookup, writer, backfill, upstream, stats, assembler=EventAssembler, upstream_timeout_seconds=timeout
+                lookup,
+                writer,
+                backfill,
+                upstream,
+                stats,
+                assembler=EventAssembler,
+                upstream_timeout_seconds=settings.upstream_timeout_seconds,
+                hedge_after_seconds=None if hedge_ms is None else hedge_ms / 1000,
             ),
             invalidation=Invalidation(stores, writer, recent, lookup),
             report=Report(stats, stores, journal, space),

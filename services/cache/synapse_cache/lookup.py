@@ -54,7 +54,8 @@ class Found:
     """What a lookup found, and what storing the answer later needs.
 
     `place` has the current epoch; `epoch_known` is false when it could not be had, and then nothing may be stored.
-    `exact_only` is true when the prompt turned out longer than the embedder sees.
+    `exact_only` is true when the prompt turned out longer than the embedder sees. `undecided` is true when only the
+    exact key was looked up and meaning may still find something.
     """
 
     result: Hit | Miss
@@ -63,6 +64,7 @@ class Found:
     embedding: Embedding | None = None
     embed_seconds: float | None = None
     exact_only: bool = False
+    undecided: bool = False
 
 
 class Lookup:
@@ -86,6 +88,11 @@ class Lookup:
 
     async def find(self, question: Question, place: Place, policy: Policy) -> Found:
         """The best stored answer to `question` at `place` that `policy` allows."""
+        found = await self.find_exact(question, place, policy)
+        return await self.find_by_meaning(question, found.place, policy) if found.undecided else found
+
+    async def find_exact(self, question: Question, place: Place, policy: Policy) -> Found:
+        """The answer stored under the exact key, if `policy` allows it; `undecided` when meaning may find one."""
         entry, place, trouble = await self._exact(question, place)
         if trouble == "epoch_unknown":
             return Found(Miss("redis_unavailable"), place, epoch_known=False)
@@ -94,10 +101,31 @@ class Lookup:
         exact = self._serve_exact(question, entry, policy)
         if exact is not None:
             return Found(exact, place)
-        max_error = self._rules.max_error if policy.max_error is None else min(policy.max_error, self._rules.max_error)
-        if question.prompt is None or not self._rules.semantic or max_error <= 0:
+        if question.prompt is None or not self._rules.semantic or self._max_error(policy) <= 0:
             return Found(Miss(trouble or question.exact_only_reason or "exact_only"), place)
-        return await self._by_meaning(question, place, policy, max_error)
+        return Found(Miss("undecided"), place, undecided=True)
+
+    async def find_by_meaning(self, question: Question, place: Place, policy: Policy) -> Found:
+        """The stored answer to another wording of `question` that the decision lets pass; `place` has its epoch."""
+        stores, prompt = self._stores, question.prompt or ""
+        started = time.perf_counter()
+        try:
+            embedding = await stores.embed_guard.call(lambda: stores.embedder.embed(prompt))
+        except DependencyDown as down:
+            telemetry.dependency_failed(down.name)
+            return Found(Miss("embed_unavailable"), place)
+        spent = time.perf_counter() - started
+        if embedding.truncated:
+            return Found(Miss("truncated"), place, embed_seconds=spent, exact_only=True)
+        matches, trouble = await self._matches(embedding, question, place, policy)
+        result: Hit | Miss = Miss(trouble or "no_candidate")
+        if matches:
+            result = await self._decide(question, place, matches, self._max_error(policy))
+        return Found(result, place, embedding=embedding, embed_seconds=spent)
+
+    def _max_error(self, policy: Policy) -> float:
+        """The operator's bound, or the caller's where it is stricter."""
+        return self._rules.max_error if policy.max_error is None else min(policy.max_error, self._rules.max_error)
 
     def remember_epoch(self, place: Place) -> None:
         """Note a namespace's current epoch, for when the exact store is down."""
@@ -133,21 +161,6 @@ class Lookup:
         if policy.max_error is not None and policy.max_error < self._rules.max_error:
             return None  # decided once by meaning, and this caller is stricter
         return Hit(entry, Tier.L1, None, "alias")
-
-    async def _by_meaning(self, question: Question, place: Place, policy: Policy, max_error: float) -> Found:
-        stores, prompt = self._stores, question.prompt or ""
-        started = time.perf_counter()
-        try:
-            embedding = await stores.embed_guard.call(lambda: stores.embedder.embed(prompt))
-        except DependencyDown as down:
-            telemetry.dependency_failed(down.name)
-            return Found(Miss("embed_unavailable"), place)
-        spent = time.perf_counter() - started
-        if embedding.truncated:
-            return Found(Miss("truncated"), place, embed_seconds=spent, exact_only=True)
-        matches, trouble = await self._matches(embedding, question, place, policy)
-        result = await self._decide(question, place, matches, max_error) if matches else Miss(trouble or "no_candidate")
-        return Found(result, place, embedding=embedding, embed_seconds=spent)
 
     async def _matches(
         self, embedding: Embedding, question: Question, place: Place, policy: Policy

@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import AsyncGenerator, Callable
-from contextlib import aclosing
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
+from contextlib import ExitStack, aclosing, asynccontextmanager
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, TypeAlias
 
@@ -43,8 +43,30 @@ class Served:
     answer: bytes | None
 
 
+@dataclass(frozen=True, slots=True)
+class _Trip:
+    """A place aboard a flight: whether this request began it, and whether its answer may be stored."""
+
+    flight: _Flight
+    leads: bool
+    stores: bool
+
+
+@dataclass(frozen=True, slots=True)
+class _Begun:
+    """A request looked up: what happened, and what answers it: a stored answer, a trip, or neither."""
+
+    outcome: Outcome
+    stored: bytes | None
+    trip: _Trip | None
+
+
 class ReadThrough:
-    """Answers questions from the cache, or from the backends, storing what they say."""
+    """Answers questions from the cache, or from the backends, storing what they say.
+
+    With `hedge_after_seconds`, a backend is asked once the search by meaning has taken that long, and left again
+    when the search hits: latency bought with cancelled calls.
+    """
 
     def __init__(
         self,
@@ -56,6 +78,7 @@ class ReadThrough:
         *,
         assembler: Callable[[], Assembler],
         upstream_timeout_seconds: float,
+        hedge_after_seconds: float | None = None,
         clock: Callable[[], float] = time.time,
     ) -> None:
         self._lookup = lookup
@@ -65,46 +88,43 @@ class ReadThrough:
         self._stats = stats
         self._assembler = assembler
         self._timeout = upstream_timeout_seconds
+        self._hedge_after = hedge_after_seconds
         self._clock = clock
         self._flights: SingleFlight[tuple[object, ...], Batch, Landed] = SingleFlight()
 
     async def generate(self, question: Question, place: Place, policy: Policy, caller: Caller) -> Served:
         """The whole answer. Raises NotCached where no backend may be asked, and the backend's own errors."""
-        outcome, found = await self._begin(question, place, policy, caller)
-        if isinstance(found.result, Hit):
-            return Served(outcome, found.result.entry.answer)
-        if policy.preview:
-            return Served(outcome, None)
-        if not _may_share(question, policy, outcome):
-            answer = await self._upstream.generate(question, caller=caller)
-            return Served(outcome, answer.payload)
-        flight, leads = self._depart(question, found, policy, caller, streamed=False)
-        with flight.aboard():
-            landed = await flight.result()
-        return Served(self._landed(outcome, flight, landed, leads=leads, caller=caller), landed.answer.payload)
+        async with self._begun(question, place, policy, caller, streamed=False) as begun:
+            outcome = begun.outcome
+            if begun.stored is not None:
+                return Served(outcome, begun.stored)
+            if policy.preview:
+                return Served(outcome, None)
+            if begun.trip is None:
+                answer = await self._upstream.generate(question, caller=caller)
+                return Served(outcome, answer.payload)
+            landed = await begun.trip.flight.result()
+            return Served(_landed(outcome, begun.trip, landed), landed.answer.payload)
 
     async def stream(
         self, question: Question, place: Place, policy: Policy, caller: Caller
     ) -> AsyncGenerator[Outcome | bytes | list[Batch], None]:
         """The outcome, then the answer: stored or whole as bytes, else batches as they come. Raises as `generate`."""
-        outcome, found = await self._begin(question, place, policy, caller)
-        if isinstance(found.result, Hit):
-            yield outcome
-            yield found.result.entry.answer
-        elif policy.preview:
-            yield outcome
-        elif not _may_share(question, policy, outcome):
-            yield outcome
-            async with aclosing(self._upstream.stream(question, caller=caller)) as batches:
-                async for batch in batches:
-                    yield [batch]
-        else:
-            flight, leads = self._depart(question, found, policy, caller, streamed=True)
-            with flight.aboard():
-                yield self._departed(outcome, found, caller, leads=leads)
-                async with aclosing(_told(flight)) as parts:
+        async with self._begun(question, place, policy, caller, streamed=True) as begun:
+            if begun.trip is None:
+                yield begun.outcome
+            else:
+                yield replace(begun.outcome, collapsed=not begun.trip.leads, stored=begun.trip.stores)
+            if begun.stored is not None:
+                yield begun.stored
+            elif begun.trip is not None:
+                async with aclosing(_told(begun.trip.flight)) as parts:
                     async for part in parts:
                         yield part
+            elif not policy.preview:
+                async with aclosing(self._upstream.stream(question, caller=caller)) as batches:
+                    async for batch in batches:
+                        yield [batch]
 
     async def look(self, question: Question, place: Place, policy: Policy) -> tuple[Outcome, bytes | None]:
         """What a request would find, without asking a backend and without counting it."""
@@ -127,30 +147,63 @@ class ReadThrough:
         self._stats.stored(place.tenant)
         return entry.id, ""
 
-    async def _begin(self, question: Question, place: Place, policy: Policy, caller: Caller) -> tuple[Outcome, Found]:
-        """Look up unless the cache is bypassed; count; raise NotCached when the caller wants no backend asked."""
-        started = time.perf_counter()
-        bypass = question.uncacheable_reason or ("skip" if policy.skip else "")
-        if bypass:
-            found = Found(Miss(bypass), place, epoch_known=False)
-            outcome = Outcome(Status.BYPASS, bypass, question.key)
-        else:
-            found = await self._find(question, place, policy)
-            outcome = self._outcome(question, found, time.perf_counter() - started)
-        if policy.passthrough and outcome.status is not Status.BYPASS:
-            outcome = replace(outcome, status=Status.BYPASS, reason=f"passthrough_{outcome.reason}")
-            found = replace(found, result=Miss("passthrough"))
-        self._stats.served(caller.tenant, outcome)
-        if isinstance(found.result, Hit):
-            self._backfill.after(question, found.result)
-        elif policy.only_if_cached:
-            raise NotCached(outcome)
-        return outcome, found
+    @asynccontextmanager
+    async def _begun(
+        self, question: Question, place: Place, policy: Policy, caller: Caller, *, streamed: bool
+    ) -> AsyncIterator[_Begun]:
+        """A request looked up and counted, aboard the backend call that will answer it if nothing stored does.
 
-    async def _find(self, question: Question, place: Place, policy: Policy) -> Found:
+        Raises NotCached when the caller wants no backend asked.
+        """
+        started = time.perf_counter()
+        with ExitStack() as aboard:
+
+            def depart(found: Found) -> _Trip:
+                flight, leads = self._depart(question, found, policy, caller, streamed=streamed)
+                aboard.enter_context(flight.aboard())
+                return _Trip(flight, leads, found.epoch_known)
+
+            shares = _may_share(question, policy)
+            found, trip = await self._looked_up(question, place, policy, depart if shares else None)
+            outcome = self._outcome(question, found, time.perf_counter() - started)
+            outcome = _as_asked(outcome, question, policy)
+            self._stats.served(caller.tenant, outcome)
+            if isinstance(found.result, Hit) and outcome.status is Status.HIT:
+                self._backfill.after(question, found.result)
+                yield _Begun(outcome, found.result.entry.answer, None)
+                return
+            if policy.only_if_cached:
+                raise NotCached(outcome)
+            if trip is None and shares:
+                trip = depart(found)
+            if trip is not None and not trip.leads:
+                self._stats.collapsed(caller.tenant)
+            yield _Begun(outcome, None, trip)
+
+    async def _looked_up(
+        self, question: Question, place: Place, policy: Policy, depart: Callable[[Found], _Trip] | None
+    ) -> tuple[Found, _Trip | None]:
+        """What is stored; and the backend call begun meanwhile, where the search by meaning took long enough for it."""
+        if question.uncacheable_reason or policy.skip:
+            return Found(Miss(question.uncacheable_reason or "skip"), place, epoch_known=False), None
+        found = await self._guarded(self._lookup.find_exact(question, place, policy), place, question)
+        if not found.undecided:
+            return found, None
+        search = self._guarded(self._lookup.find_by_meaning(question, found.place, policy), found.place, question)
+        if depart is None or self._hedge_after is None or policy.only_if_cached:
+            return await search, None
+        searching = asyncio.create_task(search)
         try:
-            return await self._lookup.find(question, place, policy)
-        except Exception:  # noqa: BLE001  # the cache never fails a request: a fault of ours is a miss, with the log and the count
+            await asyncio.wait({searching}, timeout=self._hedge_after)
+            trip = None if searching.done() else depart(found)
+            return await searching, trip
+        finally:
+            searching.cancel()
+
+    async def _guarded(self, lookup: Awaitable[Found], place: Place, question: Question) -> Found:
+        try:
+            return await lookup
+        except Exception:  # noqa: BLE001  # the cache never fails a request: a fault of ours is a logged, counted miss
             _log.exception("lookup failed", extra={"key": question.key})
             return Found(Miss("lookup_failed"), place, epoch_known=False)
 
@@ -220,22 +273,6 @@ class ReadThrough:
         self._stats.stored(found.place.tenant)
         return Landed(answer, entry.id)
 
-    def _departed(self, outcome: Outcome, found: Found, caller: Caller, *, leads: bool) -> Outcome:
-        if not leads:
-            self._stats.collapsed(caller.tenant)
-        return replace(outcome, collapsed=not leads, stored=found.epoch_known)
-
-    def _landed(self, outcome: Outcome, flight: _Flight, landed: Landed, *, leads: bool, caller: Caller) -> Outcome:
-        if not leads:
-            self._stats.collapsed(caller.tenant)
-        return replace(
-            outcome,
-            stored=bool(landed.entry_id),
-            entry_id=landed.entry_id,
-            collapsed=not leads,
-            shared=leads and flight.joined > 0,
-        )
-
 
 async def _told(flight: _Flight) -> AsyncGenerator[bytes | list[Batch], None]:
     """A flight's batches as they come; its whole answer when the call was for a whole one."""
@@ -248,10 +285,25 @@ async def _told(flight: _Flight) -> AsyncGenerator[bytes | list[Batch], None]:
         yield (await flight.result()).answer.payload
 
 
-def _may_share(question: Question, policy: Policy, outcome: Outcome) -> bool:
-    """Whether the answer may be stored and shared with others who ask the same at the same time."""
-    return (
-        outcome.status is Status.MISS
-        and not question.uncacheable_reason
-        and not (policy.skip or policy.no_store or policy.passthrough)
+def _landed(outcome: Outcome, trip: _Trip, landed: Landed) -> Outcome:
+    return replace(
+        outcome,
+        stored=bool(landed.entry_id),
+        entry_id=landed.entry_id,
+        collapsed=not trip.leads,
+        shared=trip.leads and trip.flight.joined > 0,
     )
+
+
+def _as_asked(outcome: Outcome, question: Question, policy: Policy) -> Outcome:
+    """The outcome of a request that bypasses the cache, or only watches it."""
+    if question.uncacheable_reason or policy.skip:
+        return replace(outcome, status=Status.BYPASS)
+    if policy.passthrough:
+        return replace(outcome, status=Status.BYPASS, reason=f"passthrough_{outcome.reason}", tokens_saved=0)
+    return outcome
+
+
+def _may_share(question: Question, policy: Policy) -> bool:
+    """Whether the answer may be stored, and shared with others who ask the same at the same time."""
+    return not (question.uncacheable_reason or policy.skip or policy.no_store or policy.passthrough or policy.preview)

@@ -60,6 +60,10 @@ class CacheSettings(Section):
     upstream_timeout_seconds: float = Field(default=600, gt=0)
     """Longest time for a whole answer from a backend."""
 
+    hedge_after_ms: float | None = Field(default=None, ge=0)
+    """Ask the backend once the search by meaning has taken this long, and leave it again on a hit; unset waits.
+    For backends of your own: a paid provider may bill what it had begun."""
+
     journal_max_bytes: int = Field(default=1 << 30, gt=0)
     """Size at which the journal refuses more; answers are then served and not stored."""
     overlay_entries: int = Field(default=2_000, ge=0)

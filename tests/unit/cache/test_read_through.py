@@ -302,3 +302,43 @@ async def test_the_statistics_add_up() -> None:
         tally = world.stats.of("acme")
     assert (tally.hits, tally.misses, tally.stores, tally.hit_rate) == (2, 2, 2, 0.5)
     assert tally.tokens_saved == 24
+
+
+async def test_a_hedged_question_is_asked_while_the_search_by_meaning_goes_on() -> None:
+    async with cache_world(hedge_after_seconds=0.01) as world:
+        world.embedder.delay_seconds = 0.2
+        task = asyncio.create_task(world.ask(FRANCE))
+        await asyncio.sleep(0.1)
+        assert world.upstream.calls == 1
+        assert (await task).outcome.stored
+
+
+async def test_a_hedged_call_is_left_again_when_the_search_hits() -> None:
+    async with cache_world(hedge_after_seconds=0.01) as world:
+        await world.ask(FRANCE)
+        await world.settled()
+        world.upstream.gate, world.embedder.delay_seconds = asyncio.Event(), 0.1
+        served = await world.ask(REWORDED)
+        await asyncio.sleep(0.01)
+    assert served.outcome.tier is Tier.L2
+    assert (world.upstream.calls, world.upstream.cancelled) == (2, 1)
+
+
+async def test_an_exact_hit_is_never_hedged() -> None:
+    async with cache_world(hedge_after_seconds=0.0) as world:
+        await world.ask(FRANCE)
+        await world.ask(FRANCE)
+    assert world.upstream.calls == 1
+
+
+async def test_a_leader_who_leaves_during_a_hedged_search_does_not_harm_a_follower() -> None:
+    async with cache_world(hedge_after_seconds=0.0) as world:
+        world.embedder.delay_seconds, world.upstream.gate = 0.05, asyncio.Event()
+        leader = asyncio.create_task(world.ask(FRANCE))
+        await asyncio.sleep(0.02)
+        follower = asyncio.create_task(world.ask(FRANCE))
+        await asyncio.sleep(0.1)
+        leader.cancel()
+        world.upstream.gate.set()
+        assert (await follower).outcome.stored
+    assert world.upstream.calls == 1
