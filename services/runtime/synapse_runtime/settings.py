@@ -28,7 +28,7 @@ class SettingsError(Exception):
 class Section(BaseModel):
     """A section of the settings: frozen, and it refuses what it does not know."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True, use_attribute_docstrings=True)
 
 
 class MeshSettings(Section):
