@@ -124,7 +124,9 @@ async def test_an_expired_entry_is_not_stored_and_replaces_what_was_there(store,
     assert await store.find("acme", "second") is None
 
 
-@pytest.mark.parametrize("place", [Place("evil", "default"), Place("acme", "other"), Place("ACME", "default"), Place("", "")])
+@pytest.mark.parametrize(
+    "place", [Place("evil", "default"), Place("acme", "other"), Place("ACME", "default"), Place("", "")]
+)
 async def test_another_place_never_finds_it(store, entry_at, place):
     entry = await entry_at()
     await store.put(entry, alias_keys=[ALIAS])

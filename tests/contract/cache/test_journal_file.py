@@ -20,7 +20,7 @@ from tests.support.entries import an_entry
 
 ROOT = Path(__file__).parents[3]
 APPENDS_FOR_EVER = """
-    journal = await FileJournal.open(Path(sys.argv[1]))
+    journal = await FileJournal.open(Path(sys.argv[1]), sync_seconds=float(sys.argv[2]))
     async def worker(name):
         for number in range(1_000_000):
             entry_id = f"{name}-{number}"
@@ -62,9 +62,11 @@ def path(tmp_path):
     return tmp_path / "deep" / "journal.db"
 
 
-def child(body, path):
+def child(body, path, *, sync_seconds=1.0):
     source = PROGRAM.format(body=textwrap.indent(textwrap.dedent(body), "    "))
-    return subprocess.Popen([sys.executable, "-c", source, str(path)], cwd=ROOT, stdout=subprocess.PIPE)
+    return subprocess.Popen(
+        [sys.executable, "-c", source, str(path), str(sync_seconds)], cwd=ROOT, stdout=subprocess.PIPE
+    )
 
 
 async def ids_in(path):
@@ -74,9 +76,9 @@ async def ids_in(path):
     return [entry.id for entry in pending]
 
 
-@pytest.mark.parametrize("lines", [1, 50, 2_000])
-async def test_every_acknowledged_entry_survives_a_kill_in_mid_append(path, lines):
-    process = child(APPENDS_FOR_EVER, path)
+@pytest.mark.parametrize(("lines", "sync_seconds"), [(1, 1), (50, 0), (2_000, 0), (2_000, 1)])
+async def test_every_acknowledged_entry_survives_a_kill_in_mid_append(path, lines, sync_seconds):
+    process = child(APPENDS_FOR_EVER, path, sync_seconds=sync_seconds)
     told = b"".join(process.stdout.readline() for _ in range(lines))
     process.send_signal(signal.SIGKILL)
     told += process.stdout.read()
@@ -205,6 +207,13 @@ async def test_a_second_owner_is_refused(path):
         await FileJournal.open(path)
     assert raised.value.errno == errno.EBUSY
     await journal.append(an_entry())
+    await journal.close()
+
+
+async def test_a_disk_that_takes_too_long_is_an_os_error(path):
+    journal = await FileJournal.open(path, timeout_seconds=0)
+    with pytest.raises(OSError):
+        await journal.append(an_entry())
     await journal.close()
 
 

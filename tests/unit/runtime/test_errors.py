@@ -11,7 +11,11 @@ from synapse.router.v1 import router_pb2
 from synapse_runtime import errors
 from synapse_runtime.errors import Internal, SynapseError, Unavailable, from_rpc_error, to_status
 
-KINDS = [kind for _, kind in inspect.getmembers(errors, inspect.isclass) if issubclass(kind, SynapseError) and kind is not SynapseError]
+KINDS = [
+    kind
+    for _, kind in inspect.getmembers(errors, inspect.isclass)
+    if issubclass(kind, SynapseError) and kind is not SynapseError
+]
 BODY = router_pb2.ProviderError(backend="b", http_status=418, body='{"error": "ü"}')
 
 
@@ -49,7 +53,12 @@ def test_details_are_the_same_after_any_number_of_hops(hops):
 def test_a_status_without_details_keeps_code_and_message():
     error = grpc.aio.AioRpcError(grpc.StatusCode.NOT_FOUND, grpc.aio.Metadata(), grpc.aio.Metadata(), details="gone")
     back = from_rpc_error(error)
-    assert (type(back), back.message, back.reason, back.retry_after_seconds) == (errors.NotFound, "gone", "NOT_FOUND", None)
+    assert (type(back), back.message, back.reason, back.retry_after_seconds) == (
+        errors.NotFound,
+        "gone",
+        "NOT_FOUND",
+        None,
+    )
 
 
 @pytest.mark.parametrize("code", [grpc.StatusCode.UNKNOWN, grpc.StatusCode.DATA_LOSS, grpc.StatusCode.ABORTED])

@@ -22,7 +22,15 @@ def clock():
 
 @pytest.fixture
 def guard(clock):
-    return Guard("redis", budget_seconds=5, failures=(Broken,), failures_to_open=3, open_seconds=1, max_open_seconds=4, clock=clock)
+    return Guard(
+        "redis",
+        budget_seconds=5,
+        failures=(Broken,),
+        failures_to_open=3,
+        open_seconds=1,
+        max_open_seconds=4,
+        clock=clock,
+    )
 
 
 async def works():

@@ -35,7 +35,14 @@ def test_a_line_says_when_where_what_and_the_facts(lines):
     logging.getLogger("synapse.rpc").info("served %s", "x", extra={"port": 1, "reason": "ok"})
     (line,) = read()
     assert line.pop("time").endswith("Z")
-    assert line == {"level": "info", "target": "synapse.rpc", "service": "cache", "message": "served x", "port": 1, "reason": "ok"}
+    assert line == {
+        "level": "info",
+        "target": "synapse.rpc",
+        "service": "cache",
+        "message": "served x",
+        "port": 1,
+        "reason": "ok",
+    }
 
 
 @pytest.mark.parametrize("fact", [float("nan"), 2**70, object(), b"x", {1: 2}, "\ud800", {"a": "\ud800"}, "a\nb"])

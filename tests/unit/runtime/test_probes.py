@@ -59,7 +59,11 @@ def test_it_listens_on_ipv6_too():
 
 
 def test_a_port_in_use_is_told():
-    with probes("127.0.0.1:0", ready=lambda: True) as port, pytest.raises(OSError), probes(f"127.0.0.1:{port}", ready=bool):
+    with (
+        probes("127.0.0.1:0", ready=lambda: True) as port,
+        pytest.raises(OSError),
+        probes(f"127.0.0.1:{port}", ready=bool),
+    ):
         pass
 
 

@@ -6,96 +6,19 @@ import asyncio
 import time
 from contextlib import AsyncExitStack
 
-import grpc
 import pytest
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from prometheus_client import REGISTRY
-from pydantic import SecretStr
 
 from synapse.router.v1 import router_pb2, router_pb2_grpc
 from synapse_runtime import errors
-from synapse_runtime.channel import CallMetadata, open_channel, own_errors, read_stream
-from synapse_runtime.identity import Identity, Role, TokenSigner
+from synapse_runtime.channel import CallMetadata, open_channel, read_stream
+from synapse_runtime.identity import Role, TokenSigner
 from synapse_runtime.server import Service, serving
 from synapse_runtime.settings import MeshSettings, SettingsError
+from tests.unit.runtime.mesh import ACME, DESCRIPTOR, OPEN, SECRET, failure, models
 
-DESCRIPTOR = router_pb2.DESCRIPTOR.services_by_name["RouterService"]
-ACME = Identity("acme", "key-1", Role.OPERATOR)
-OPEN = MeshSettings(drain_seconds=5)
-SECRET = MeshSettings(drain_seconds=5, secret=SecretStr("s"))
 METHOD = "RouterService/ListModels"
-
-
-def models(*ids):
-    return router_pb2.ListModelsResponse(models=[router_pb2.Model(id=each) for each in ids])
-
-
-class Router:
-    """A servicer whose methods do what a test gives it."""
-
-    def __init__(self):
-        self.calls = []
-        self.cancelled = asyncio.Event()
-        self.entered = asyncio.Event()
-        self.proceed = asyncio.Event()
-        self.error = None
-
-    async def list_models(self, request, call):
-        self.calls.append(call)
-        if self.error is not None:
-            raise self.error
-        return models("a/b")
-
-    async def generate(self, request, call):
-        self.calls.append(call)
-        await self._wait()
-        return router_pb2.GenerateResponse(origin=router_pb2.Origin(backend="late"))
-
-    async def stream_generate(self, request, call):
-        self.calls.append(call)
-        for number in range(3):
-            yield router_pb2.StreamGenerateResponse(origin=router_pb2.Origin(backend=str(number)))
-        if self.error is not None:
-            raise self.error
-        await self._wait()
-
-    async def _wait(self):
-        self.entered.set()
-        try:
-            await self.proceed.wait()
-        except asyncio.CancelledError:
-            self.cancelled.set()
-            raise
-
-
-@pytest.fixture
-async def stack():
-    async with AsyncExitStack() as stack:
-        yield stack
-
-
-@pytest.fixture
-async def open_mesh(stack):
-    """Serves a servicer; returns a stub of it, and what serves it."""
-
-    async def start(servicer, mesh=OPEN, *, retries=True):
-        running = await stack.enter_async_context(serving("127.0.0.1:0", [Service(DESCRIPTOR, servicer)], mesh=mesh))
-        channel = await stack.enter_async_context(open_channel(f"127.0.0.1:{running.port}", retries=retries))
-        return router_pb2_grpc.RouterServiceStub(channel), running, channel
-
-    return start
-
-
-@pytest.fixture
-def router():
-    return Router()
-
-
-async def failure(awaitable):
-    """The error of our own tree that `awaitable` ends in."""
-    with pytest.raises(errors.SynapseError) as raised, own_errors():
-        await awaitable
-    return raised.value
 
 
 async def test_a_call_comes_back(open_mesh, router):
@@ -153,16 +76,6 @@ async def test_an_error_crosses_with_all_that_it_says(open_mesh, router):
     assert (error.metadata, error.retry_after_seconds) == ({"limit": "5"}, 2)
 
 
-async def test_a_long_error_crosses_whole(open_mesh, router):
-    stub, *_ = await open_mesh(router)
-    body = "ü" * 50_000
-    router.error = errors.InvalidArgument("x" * 5_000, details=[router_pb2.ProviderError(body=body)])
-    error = await failure(stub.ListModels(router_pb2.ListModelsRequest()))
-    found = router_pb2.ProviderError()
-    error.details[0].Unpack(found)
-    assert (type(error), len(error.message), found.body) == (errors.InvalidArgument, 5_000, body)
-
-
 async def test_our_own_fault_tells_nothing_and_is_logged(open_mesh, router, caplog):
     stub, *_ = await open_mesh(router)
     router.error = KeyError("s3cret")
@@ -188,51 +101,19 @@ async def test_a_method_not_offered_is_unimplemented(open_mesh):
 
 async def test_an_unknown_method_is_unimplemented(open_mesh, router):
     _, _, channel = await open_mesh(router)
-    call = channel.unary_unary("/synapse.router.v1.RouterService/Destroy", request_serializer=None, response_deserializer=None)
+    call = channel.unary_unary(
+        "/synapse.router.v1.RouterService/Destroy", request_serializer=None, response_deserializer=None
+    )
     assert type(await failure(call(b""))) is errors.Unimplemented
 
 
 async def test_bytes_that_are_no_message_do_not_reach_the_method(open_mesh, router):
     _, _, channel = await open_mesh(router)
-    call = channel.unary_unary("/synapse.router.v1.RouterService/ListModels", request_serializer=None, response_deserializer=None)
+    call = channel.unary_unary(
+        "/synapse.router.v1.RouterService/ListModels", request_serializer=None, response_deserializer=None
+    )
     await failure(call(b"\xff\xff\xff"))
     assert router.calls == []
-
-
-async def test_messages_of_megabytes_pass(open_mesh, router):
-    stub, *_ = await open_mesh(router)
-    big = router_pb2.GenerateRequest()
-    big.request.model = "x" * 20_000_000
-    router.proceed.set()
-    assert (await stub.Generate(big)).origin.backend == "late"
-
-
-async def test_a_stream_arrives_message_by_message(open_mesh, router):
-    stub, *_ = await open_mesh(router)
-    stream = read_stream(stub.StreamGenerate(router_pb2.StreamGenerateRequest()))
-    assert [(await anext(stream)).origin.backend for _ in range(3)] == ["0", "1", "2"]
-    router.proceed.set()
-    with pytest.raises(StopAsyncIteration):
-        await anext(stream)
-
-
-async def test_a_stream_that_breaks_gives_what_came_and_then_the_error(open_mesh, router):
-    stub, *_ = await open_mesh(router)
-    router.error = errors.Unavailable("gone", retry_after_seconds=1)
-    stream = read_stream(stub.StreamGenerate(router_pb2.StreamGenerateRequest()))
-    assert [(await anext(stream)).origin.backend for _ in range(3)] == ["0", "1", "2"]
-    with pytest.raises(errors.Unavailable) as raised:
-        await anext(stream)
-    assert raised.value.retry_after_seconds == 1
-
-
-async def test_a_reader_that_leaves_a_stream_cancels_it(open_mesh, router):
-    stub, *_ = await open_mesh(router)
-    stream = read_stream(stub.StreamGenerate(router_pb2.StreamGenerateRequest()))
-    await anext(stream)
-    await stream.aclose()
-    async with asyncio.timeout(5):
-        await router.cancelled.wait()
 
 
 async def test_a_caller_that_leaves_cancels_the_method(open_mesh, router):
@@ -285,7 +166,9 @@ async def test_stopping_lets_calls_in_flight_finish_and_takes_no_new_ones(router
             in_flight = stub.Generate(router_pb2.GenerateRequest())
             await router.entered.wait()
             asyncio.get_running_loop().call_later(0.3, router.proceed.set)
-            asyncio.get_running_loop().call_later(0.1, lambda: late.append(stub.ListModels(router_pb2.ListModelsRequest())))
+            asyncio.get_running_loop().call_later(
+                0.1, lambda: late.append(stub.ListModels(router_pb2.ListModelsRequest()))
+            )
             late: list = []
         assert (await in_flight).origin.backend == "late"
         assert type(await failure(late[0])) is errors.Unavailable
@@ -337,46 +220,6 @@ async def test_nothing_is_served_beyond_loopback_without_a_secret(router):
             pass
 
 
-async def test_nobody_there_is_unavailable_at_once():
-    async with open_channel("127.0.0.1:1") as channel:
-        started = time.monotonic()
-        error = await failure(router_pb2_grpc.RouterServiceStub(channel).ListModels(router_pb2.ListModelsRequest()))
-    assert type(error) is errors.Unavailable
-    assert time.monotonic() - started < 2
-
-
-async def test_a_service_that_comes_back_is_found_within_a_second_or_two(router):
-    async with serving("127.0.0.1:0", [Service(DESCRIPTOR, router)], mesh=OPEN) as running:
-        port = running.port
-    async with open_channel(f"127.0.0.1:{port}") as channel:
-        stub = router_pb2_grpc.RouterServiceStub(channel)
-        assert type(await failure(stub.ListModels(router_pb2.ListModelsRequest()))) is errors.Unavailable
-        async with serving(f"127.0.0.1:{port}", [Service(DESCRIPTOR, router)], mesh=OPEN):
-            async with asyncio.timeout(3):
-                await channel.channel_ready()
-            assert await stub.ListModels(router_pb2.ListModelsRequest()) == models("a/b")
-
-
-@pytest.mark.parametrize(("retries", "tries"), [(True, 3), (False, 1)])
-async def test_unavailable_is_tried_again_only_where_asked(open_mesh, router, retries, tries):
-    stub, *_ = await open_mesh(router, retries=retries)
-    router.error = errors.Unavailable("busy")
-    await failure(stub.ListModels(router_pb2.ListModelsRequest()))
-    assert len(router.calls) == tries
-
-
-async def test_other_errors_are_never_tried_again(open_mesh, router):
-    stub, *_ = await open_mesh(router)
-    router.error = errors.ResourceExhausted("no")
-    await failure(stub.ListModels(router_pb2.ListModelsRequest()))
-    assert len(router.calls) == 1
-
-
-async def test_grpc_errors_of_others_stay_untouched():
-    with pytest.raises(KeyError), own_errors():
-        raise KeyError
-
-
 async def test_reflection_names_the_service(open_mesh, router):
     from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
 
@@ -385,15 +228,3 @@ async def test_reflection_names_the_service(open_mesh, router):
     request = reflection_pb2.ServerReflectionRequest(list_services="")
     replies = [reply async for reply in stub.ServerReflectionInfo(iter([request]))]
     assert "synapse.router.v1.RouterService" in {each.name for each in replies[0].list_services_response.service}
-
-
-def test_the_metadata_of_an_open_mesh_carries_no_identity():
-    assert CallMetadata(OPEN).of(ACME, "r") == (("x-request-id", "r"),)
-
-
-async def test_a_status_of_another_origin_keeps_its_code(open_mesh, router):
-    _, _, channel = await open_mesh(router)
-    stub = health_pb2_grpc.HealthStub(channel)
-    error = await failure(stub.Check(health_pb2.HealthCheckRequest(service="nobody")))
-    assert type(error) is errors.NotFound
-    assert isinstance(error.__cause__, grpc.aio.AioRpcError)
