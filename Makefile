@@ -88,7 +88,7 @@ $(UV):
 	@touch $@
 
 .venv/.up: pyproject.toml uv.lock $(UV)
-	$(UV) sync --frozen --python $(PYTHON) --no-dev --extra up --group models
+	$(UV) sync --frozen --python $(PYTHON) --no-dev --extra up --group models --compile-bytecode
 	@touch $@
 
 $(DEV): pyproject.toml uv.lock $(UV)

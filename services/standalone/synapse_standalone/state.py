@@ -24,7 +24,8 @@ _PRIVATE_FILE = 0o600
 class StateFolder:
     """The folder at `path`; nothing is touched before `open`. Every file of it is for its owner only."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, *, min_free_bytes: int = MIN_FREE_BYTES) -> None:
+        self._min_free_bytes = min_free_bytes
         self.path = path.expanduser().resolve()
         self.logs = self.path / "logs"
         self.valkey = self.path / "valkey"
@@ -102,10 +103,10 @@ class StateFolder:
         os.pwrite(lock, f"{os.getpid()}\n".encode(), 0)
 
     def _require_space(self) -> None:
-        free = self.free_bytes()
-        if free < MIN_FREE_BYTES:
+        free, needed = self.free_bytes(), self._min_free_bytes
+        if free < needed:
             raise CommandError(
-                f"the disk of {self.path} is full: {free >> 20} MiB are free, {MIN_FREE_BYTES >> 20} MiB are needed",
+                f"the disk of {self.path} is full: {free >> 20} MiB are free, {needed >> 20} MiB are needed",
                 status=EXIT_CANNOT_CREATE,
                 remedy="Free some space, or put the state elsewhere with --state.",
             )

@@ -1,0 +1,1 @@
+"""The supervisor and the command line, on small stand-in processes."""
