@@ -136,14 +136,14 @@ class Lookup:
     async def _exact(self, question: Question, place: Place) -> tuple[Entry | None, Place, str]:
         """The entry of the exact key, the place with its epoch, and what went wrong."""
         stores, trouble = self._stores, ""
+        known = replace(place, epoch=self._epochs.get((place.tenant, place.namespace), 0))
         try:
-            entry, epoch = await stores.exact_guard.call(lambda: stores.exact.get(place, question.key))
+            entry, epoch = await stores.exact_guard.call(lambda: stores.exact.get(known, question.key))
         except DependencyDown as down:
             telemetry.dependency_failed(down.name)
-            known = self._epochs.get((place.tenant, place.namespace))
-            if known is None:
+            if not known.epoch:
                 return None, place, "epoch_unknown"
-            entry, epoch, trouble = None, known, "redis_unavailable"
+            entry, epoch, trouble = None, known.epoch, "redis_unavailable"
         if epoch != place.epoch:
             place = replace(place, epoch=epoch)
         if not trouble:

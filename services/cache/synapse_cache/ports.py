@@ -24,11 +24,14 @@ class ExactStore(Protocol):
         """The live entry of `key`, and the namespace's current epoch, in one round trip.
 
         The entry is None when there is none, when it is expired, or when it is of another epoch than the current one.
-        `place.epoch` is ignored: the store knows it.
+        `place.epoch`, when above 0, is the epoch that the caller last knew: it is taken up again if the store lost it.
         """
 
     async def put(self, entry: Entry, *, alias_keys: Sequence[str] = ()) -> None:
-        """Store `entry` under its key and under `alias_keys`, replacing what was there, until it expires."""
+        """Store `entry` under its key and under `alias_keys`, replacing what was there, until it expires.
+
+        An entry deleted within the last minute stays deleted: a late alias cannot revive it.
+        """
 
     async def find(self, tenant: str, entry_id: str) -> Entry | None:
         """The live entry of that id in the tenant."""

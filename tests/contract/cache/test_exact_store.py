@@ -77,10 +77,17 @@ async def test_the_epoch_stays_the_same_until_a_flush(store):
     assert len({(await store.get(HERE, key))[1] for key in (KEY, ALIAS, KEY)}) == 1
 
 
-async def test_the_epoch_in_the_place_is_ignored(store, entry_at):
+async def test_the_epoch_in_the_place_does_not_matter_while_the_store_knows_its_own(store, entry_at):
     entry = await entry_at()
     await store.put(entry)
     assert (await store.get(dataclasses.replace(HERE, epoch=7), KEY))[0] == entry
+
+
+async def test_an_epoch_that_the_caller_knew_is_taken_up_by_a_store_that_lost_it(store):
+    lost = dataclasses.replace(HERE, namespace="lost", epoch=1_795_000_000_000_000)
+    assert await store.get(lost, KEY) == (None, lost.epoch)
+    assert (await store.get(dataclasses.replace(lost, epoch=0), KEY))[1] == lost.epoch
+    assert await store.flush(lost.tenant, lost.namespace) > lost.epoch
 
 
 async def test_a_put_replaces_what_was_there(store, entry_at):

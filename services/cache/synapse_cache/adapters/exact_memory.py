@@ -28,7 +28,7 @@ class MemoryExactStore:
 
     async def get(self, place: Place, key: str) -> tuple[Entry | None, int]:
         """As in ExactStore."""
-        epoch = self._epoch(place.tenant, place.namespace)
+        epoch = self._epoch(place.tenant, place.namespace, told=place.epoch)
         slot = (place.tenant, place.namespace, key)
         entry = self._entries.get(slot)
         if entry is None:
@@ -81,11 +81,12 @@ class MemoryExactStore:
     async def close(self) -> None:
         """As in ExactStore."""
 
-    def _epoch(self, tenant: str, namespace: str) -> int:
-        """The namespace's epoch; one that was forgotten begins anew, above every epoch ever given."""
+    def _epoch(self, tenant: str, namespace: str, *, told: int = 0) -> int:
+        """The namespace's epoch; one that was forgotten is what the caller tells, or above every epoch ever given."""
         known = self._epochs.get((tenant, namespace))
         if known is None:
-            known = self._last_epoch = max(self._last_epoch + 1, int(self._clock() * 1e6))
+            known = told or max(self._last_epoch + 1, int(self._clock() * 1e6))
+            self._last_epoch = max(self._last_epoch, known)
             self._epochs[tenant, namespace] = known
             if len(self._epochs) > _MAX_EPOCHS:
                 self._epochs.popitem(last=False)

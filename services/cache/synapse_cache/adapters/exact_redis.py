@@ -8,8 +8,9 @@ TAG is a hash of tenant and namespace (or tenant and id), each with its length b
 makes two of them meet. It stands in braces: epoch and entries of a namespace share a slot of a Redis Cluster and one
 MGET reads both. One namespace therefore lives on one shard; a cluster spreads namespaces.
 
-An epoch comes from the clock: if eviction or a loss of data takes the epoch key, the next one is greater than any that
-entries carry, and they stay dead. Of `maxmemory` policies `noeviction` and `volatile-*` never take it (it has no
+An epoch comes from the clock: if eviction or a loss of data takes the epoch key, the next one is what the first caller
+knew it to be (a server without persistence that restarts must not cost the vector store's entries), or else greater
+than any that entries carry, and they stay dead. Of `maxmemory` policies `noeviction` and `volatile-*` never take it (it has no
 expiry) and `allkeys-lru|lfu` take it last (every read touches it). Any eviction may take the list of an entry's keys
 before the entry: then deletion by key and flush still work, deletion by id no longer finds it.
 A flush is as durable as the server is: one that fails over to a replica without it brings the entries back.
@@ -34,12 +35,14 @@ _PREFIX = re.compile(r"[A-Za-z0-9_.:-]{1,64}")
 _DELETED = b""
 _DELETED_MILLISECONDS = 60_000
 _CACHED_TAGS = 1024
-# Reads or begins the epoch of KEYS[1]; ARGV[1] = 1 makes it greater than it was.
+# Reads or begins the epoch of KEYS[1]; ARGV[1] = 1 makes it greater than it was; ARGV[2] > 0 is the epoch that a
+# caller knew, taken up again where the server lost it.
 _EPOCH_SCRIPT = """
 local now = redis.call('TIME')
 local known = tonumber(redis.call('GET', KEYS[1]) or '') or 0
 if known > 0 and ARGV[1] == '0' then return known end
-local epoch = math.max(known + 1, now[1] * 1000000 + now[2])
+local epoch = tonumber(ARGV[2])
+if epoch == 0 then epoch = math.max(known + 1, now[1] * 1000000 + now[2]) end
 redis.call('SET', KEYS[1], string.format('%.0f', epoch))
 return epoch
 """
@@ -77,7 +80,7 @@ class RedisExactStore:
         known, value = await self._link.call("MGET", f"{tag}epoch", name)
         epoch = _epoch(known)
         if epoch is None:
-            return None, await self._epoch(tag)
+            return None, await self._epoch(tag, known=place.epoch)
         if value is None:
             return None, epoch
         entry = _entry(value, place.tenant, place.namespace)
@@ -171,8 +174,8 @@ class RedisExactStore:
     def _is_live(self, entry: Entry, epoch: int) -> bool:
         return entry.epoch == epoch and entry.expires_at > self._clock()
 
-    async def _epoch(self, tag: str, *, begin: bool = False) -> int:
-        return int(await self._link.call("EVAL", _EPOCH_SCRIPT, 1, f"{tag}epoch", int(begin)))
+    async def _epoch(self, tag: str, *, begin: bool = False, known: int = 0) -> int:
+        return int(await self._link.call("EVAL", _EPOCH_SCRIPT, 1, f"{tag}epoch", int(begin), known))
 
     def _make_tag(self, tenant: str, namespace: str) -> str:
         return f"{self._prefix}:{{{_digest(tenant, namespace)}}}:"
