@@ -1,0 +1,111 @@
+"""The worlds of the end-to-end tests: real meshes, each started once, and the clients that ask them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+import httpx
+import pytest
+from openai import OpenAI
+
+from tests.e2e.asking import Asker
+from tests.e2e.upstream import Upstream, running_upstream
+from tests.support.mesh import MeshProcess, write_config
+
+ACME_KEY, VIEWER_KEY, SPENDER_KEY, LIMITED_KEY = "acme-key", "viewer-key", "spender-key", "limited-key"
+KEYS = [
+    {"key": ACME_KEY, "tenant": "acme", "role": "operator"},
+    {"key": VIEWER_KEY, "tenant": "acme", "role": "viewer"},
+    {"key": SPENDER_KEY, "tenant": "spender"},
+    {"key": LIMITED_KEY, "tenant": "limited", "models": ["echo", "rich/*"]},
+]
+TOKENS_PER_MINUTE = 6_000_000
+REQUESTS_PER_SECOND = 1000
+
+
+@contextmanager
+def running(mesh: MeshProcess) -> Iterator[MeshProcess]:
+    """`mesh`, started and stopped."""
+    try:
+        mesh.start()
+        yield mesh
+    finally:
+        mesh.stop()
+
+
+@pytest.fixture(scope="session")
+def upstream() -> Iterator[Upstream]:
+    """The backend of the meshes that have no real model."""
+    with running_upstream() as double:
+        yield double
+
+
+@pytest.fixture(scope="session")
+def mesh_real(tmp_path_factory: pytest.TempPathFactory) -> Iterator[MeshProcess]:
+    """`synapse up` as a newcomer types it: with the small real model."""
+    with running(MeshProcess(tmp_path_factory.mktemp("real") / "state", "--local")) as mesh:
+        yield mesh
+
+
+@pytest.fixture(scope="session")
+def mesh_double(tmp_path_factory: pytest.TempPathFactory, upstream: Upstream) -> Iterator[MeshProcess]:
+    """`synapse up --upstream URL` with keys of several tenants."""
+    folder = tmp_path_factory.mktemp("double")
+    limits = {"rate_limit_rps": REQUESTS_PER_SECOND, "rate_limit_tpm": TOKENS_PER_MINUTE}
+    config = write_config(folder / "config.json", {"gateway": {"keys": KEYS, **limits}})
+    mesh = MeshProcess(folder / "state", "--upstream", upstream.url, "--config", str(config))
+    with running(mesh):
+        yield mesh
+
+
+@pytest.fixture
+def namespace(request: pytest.FixtureRequest) -> str:
+    """A part of the cache that no other test uses."""
+    return f"{Path(request.node.path).stem}.{uuid4().hex[:12]}"
+
+
+@contextmanager
+def asking(mesh: MeshProcess, namespace: str, *, model: str = "echo", **options: Any) -> Iterator[Asker]:
+    """An asker of `mesh`; `options` are the SDK client's."""
+    headers = {"x-synapse-namespace": namespace}
+    settings = {"api_key": mesh.endpoint.key, "max_retries": 0, "timeout": 60.0, "default_headers": headers, **options}
+    with OpenAI(base_url=mesh.base_url, **settings) as client:
+        yield Asker(client, model=model)
+
+
+@pytest.fixture
+def ask(mesh_double: MeshProcess, namespace: str) -> Iterator[Asker]:
+    """Asks the mesh with the double, in a namespace of this test's own."""
+    with asking(mesh_double, namespace) as asker:
+        yield asker
+
+
+@pytest.fixture
+def ask_real(mesh_real: MeshProcess, namespace: str) -> Iterator[Asker]:
+    """Asks the mesh with the real model, in a namespace of this test's own."""
+    with asking(mesh_real, namespace, model=mesh_real.endpoint.model) as asker:
+        asker.usual["temperature"] = 0
+        yield asker
+
+
+@pytest.fixture
+def http(mesh_double: MeshProcess, namespace: str) -> Iterator[httpx.Client]:
+    """A bare HTTP client of the mesh with the double, with the admin's key, in a namespace of this test's own."""
+    headers = {"authorization": f"Bearer {mesh_double.endpoint.key}", "x-synapse-namespace": namespace}
+    with httpx.Client(base_url=mesh_double.endpoint.url, headers=headers, timeout=30) as client:
+        yield client
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Any:
+    """Show what the meshes of a failed test wrote."""
+    report = yield
+    if report.failed:
+        for name, value in getattr(item, "funcargs", {}).items():
+            if isinstance(value, MeshProcess):
+                report.sections.append((f"logs of {name}", value.logs()))
+    return report
