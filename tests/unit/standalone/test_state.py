@@ -44,7 +44,7 @@ def test_it_can_be_opened_again_after_the_first_user_left(tmp_path: Path) -> Non
 def test_a_folder_that_cannot_be_made_is_named(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with (
-        pytest.raises(CommandError, match="cannot write to .*file/state") as raised,
+        pytest.raises(CommandError, match=r"cannot write to .*file/state") as raised,
         StateFolder(tmp_path / "file" / "state").open(),
     ):
         pass

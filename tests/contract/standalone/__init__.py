@@ -1,0 +1,1 @@
+"""The supervisor with the real services."""
