@@ -9,7 +9,7 @@ from synapse_cache.decision.features import analyse
 from synapse_cache.decision.verdict import Candidate, Verdict, VetoReason
 from synapse_cache.decision.veto import veto
 
-# Calibrated by scripts/calibrate_floor.py on the dev halves; docs/decision.md has the figures.
+# One grid step above what scripts/calibrate_floor.py chooses on the dev halves; docs/decision.md has the figures.
 CALIBRATED_FLOOR = 0.75
 CERTIFIED_ERROR = 0.01
 MAX_CANDIDATES = 8
