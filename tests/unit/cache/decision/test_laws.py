@@ -10,10 +10,14 @@ from synapse_cache.decision import analyse, veto
 from synapse_cache.decision.features import ANALYSIS_CACHE_PROMPTS
 from synapse_cache.decision.numbers import read
 from synapse_cache.decision.stems import lemma
+from synapse_cache.decision.wordlist import word_list
 
 TEXTS = st.text(max_size=120)
 WORDS = st.sampled_from(
-    ["what", "is", "the", "capital", "of", "France", "from", "to", "before", "not", "never", "safe", "unsafe", "12", "3.5", "Python", "C++", "US", "us", "A", "may", "May", "flights", "largest", "and", "or", "in", "on", "with", "without", "I", "you", "my", "your", "he", "can", "must", '"x', 'y"', "`f(1)`", "<<t>>", ",", "?", "!", "-", "+", "$", "km", "3pm", "U.S."]
+    word_list(
+        "what is the capital of France from to before not never safe unsafe 12 3.5 Python C++ US us A may May flights "
+        'largest and or in on with without I you my your he can must "x y" `f(1)` <<t>> , ? ! - + $ km 3pm U.S.'
+    )
 )
 SENTENCES = st.lists(WORDS, min_size=1, max_size=14).map(" ".join)
 
