@@ -30,15 +30,15 @@ class StrictDecision:
     async def decide(self, text: str, candidates: Sequence[Candidate], *, max_error: float) -> Verdict:
         """The best of the `MAX_CANDIDATES` nearest candidates that passes; they may come in any order."""
         if not max_error >= CERTIFIED_ERROR:
-            return Verdict(None, "max_error is stricter than the calibration")
+            return Verdict(None, "max_error")
         near = [one for one in candidates if math.isfinite(one.similarity) and one.similarity >= self.floor]
         if not near:
-            return Verdict(None, "nothing similar enough" if candidates else "no candidate")
+            return Verdict(None, "below_floor" if candidates else "no_candidate")
         asked = analyse(text)
         vetoes: list[tuple[str, VetoReason]] = []
         for candidate in sorted(near, key=lambda one: -one.similarity)[:MAX_CANDIDATES]:
             reason = veto(asked, analyse(candidate.text))
             if reason is None:
-                return Verdict(candidate, "similar, and no veto", tuple(vetoes))
+                return Verdict(candidate, "semantic", tuple(vetoes))
             vetoes.append((candidate.entry_id, reason))
-        return Verdict(None, f"vetoed: {vetoes[0][1]}", tuple(vetoes))
+        return Verdict(None, f"veto_{vetoes[0][1]}", tuple(vetoes))

@@ -20,16 +20,16 @@ async def test_the_nearest_candidate_without_a_veto_is_served() -> None:
 async def test_a_vetoed_candidate_is_a_miss_with_its_reason() -> None:
     verdict = await StrictDecision().decide(ASKED, [OTHER], max_error=0.01)
     assert verdict.candidate is None
-    assert verdict.reason == "vetoed: words"
+    assert verdict.reason == "veto_words"
 
 
 async def test_below_the_floor_nothing_is_served() -> None:
     verdict = await StrictDecision(floor=0.95).decide(ASKED, [SAME], max_error=0.01)
-    assert (verdict.candidate, verdict.reason) == (None, "nothing similar enough")
+    assert (verdict.candidate, verdict.reason) == (None, "below_floor")
 
 
 async def test_no_candidate_is_a_miss() -> None:
-    assert (await StrictDecision().decide(ASKED, [], max_error=0.01)).reason == "no candidate"
+    assert (await StrictDecision().decide(ASKED, [], max_error=0.01)).reason == "no_candidate"
 
 
 @pytest.mark.parametrize("max_error", [0.0, CERTIFIED_ERROR / 2, math.nan, -1.0])
