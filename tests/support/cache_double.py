@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from google.protobuf import duration_pb2
+from pydantic import SecretStr
 
 from synapse.cache.v1 import cache_pb2, entry_pb2
 from synapse.embed.v1 import embed_pb2
@@ -29,19 +30,21 @@ EMBED_MODEL = "sentence-transformers/all-MiniLM-L6-v2"
 
 def hit(tier: int = cache_pb2.CACHE_TIER_L1, **fields: Any) -> cache_pb2.Outcome:
     """The outcome of a hit."""
-    return cache_pb2.Outcome(**{
-        "status": cache_pb2.CACHE_STATUS_HIT,
-        "tier": tier,
-        "reason": "exact",
-        "entry_id": "ent_1",
-        "similarity": 1.0,
-        "age": duration_pb2.Duration(seconds=188),
-        "ttl": duration_pb2.Duration(seconds=3412),
-        "key": "ab" * 32,
-        "tokens_saved": 12,
-        "latency": duration_pb2.Duration(nanos=412_000),
-        **fields,
-    })
+    return cache_pb2.Outcome(
+        **{
+            "status": cache_pb2.CACHE_STATUS_HIT,
+            "tier": tier,
+            "reason": "exact",
+            "entry_id": "ent_1",
+            "similarity": 1.0,
+            "age": duration_pb2.Duration(seconds=188),
+            "ttl": duration_pb2.Duration(seconds=3412),
+            "key": "ab" * 32,
+            "tokens_saved": 12,
+            "latency": duration_pb2.Duration(nanos=412_000),
+            **fields,
+        }
+    )
 
 
 def miss(**fields: Any) -> cache_pb2.Outcome:
@@ -76,9 +79,7 @@ def events(*pieces: str, model: str = "small", usage: bool = True) -> list[gener
     first.head.create_time.FromSeconds(1_700_000_000)
     first.head.system_fingerprint = "fp_1"
     made = [first]
-    made += [
-        generation_pb2.GenerationEvent(deltas=[generation_pb2.ChoiceDelta(content=piece)]) for piece in pieces
-    ]
+    made += [generation_pb2.GenerationEvent(deltas=[generation_pb2.ChoiceDelta(content=piece)]) for piece in pieces]
     stop = generation_pb2.ChoiceDelta(finish_reason=generation_pb2.FINISH_REASON_STOP)
     made.append(generation_pb2.GenerationEvent(deltas=[stop]))
     if usage:
@@ -226,7 +227,7 @@ async def mesh_double(*, secret: str = "", port: int = 0) -> AsyncIterator[MeshD
         Service(embed_pb2.DESCRIPTOR.services_by_name["EmbedService"], embed),
         Service(router_pb2.DESCRIPTOR.services_by_name["RouterService"], router),
     ]
-    mesh = MeshSettings(secret=secret, drain_seconds=0.1)
+    mesh = MeshSettings(secret=SecretStr(secret), drain_seconds=0.1)
     async with serving(f"127.0.0.1:{port}", services, mesh=mesh) as server:
         await server.set_ready(ready=True)
         yield MeshDouble(server, cache, embed, router)

@@ -36,6 +36,8 @@ _REASONS: dict[str, tuple[int, str, str | None, str]] = {
 }
 _PASSED_ON = re.compile(r"retry-after|retry-after-ms|x-should-retry|x-ratelimit-[a-z-]+")
 _MESH_TRUST = "IDENTITY_"
+_ANSWERED = "PROVIDER_ERROR"
+"""The backend told its failure itself; under other reasons there is no body of its own to pass on."""
 _UNAVAILABLE_RETRY_SECONDS = 1.0
 
 
@@ -49,7 +51,7 @@ def to_problem(error: SynapseError) -> Problem:
             kind="server_error" if provider.http_status >= 500 else "invalid_request_error",
             code="provider_error",
             headers=_passed_on(provider),
-            body=provider.body.encode(),
+            body=provider.body.encode() if error.reason == _ANSWERED else None,
             content_type=_plain(provider.content_type) or b"application/json",
             fault=f"provider_{provider.http_status // 100}xx",
         )

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import re
 import time
 from collections.abc import Awaitable, Callable, MutableMapping
@@ -22,6 +24,7 @@ SCOPE_KEY = "synapse.exchange"
 _REQUEST_ID = re.compile(rb"[A-Za-z0-9._:-]{1,128}")
 _TRACEPARENT = re.compile(rb"[0-9a-f-]{20,100}")
 JSON = (b"content-type", b"application/json")
+_DISCARD_SECONDS = 2.0
 _PRIVATE = (b"cache-control", b"private, no-store")
 
 
@@ -64,21 +67,28 @@ class Exchange:
         """The whole body; raises Problem 413 when it is larger than `max_bytes`."""
         length = self.headers.get(b"content-length")
         if length is not None and int(length) > max_bytes:
-            raise _too_large(max_bytes)
+            raise await self._too_large(max_bytes, more=b"expect" not in self.headers)
         message = await self.receive()
         body: bytes = message.get("body", b"")
-        if not message.get("more_body", False):
-            return _within(body, max_bytes)
-        pieces = [body]
-        size = len(body)
-        while message.get("more_body", False):
+        if not message.get("more_body", False) and len(body) <= max_bytes:
+            return body
+        pieces, size = [body], len(body)
+        while message.get("more_body", False) and size <= max_bytes:
             message = await self.receive()
-            piece = message.get("body", b"")
-            size += len(piece)
-            if size > max_bytes:
-                raise _too_large(max_bytes)
-            pieces.append(piece)
+            pieces.append(message.get("body", b""))
+            size += len(pieces[-1])
+        if size > max_bytes:
+            raise await self._too_large(max_bytes, more=message.get("more_body", False))
         return b"".join(pieces)
+
+    async def _too_large(self, max_bytes: int, *, more: bool) -> Problem:
+        """The refusal of a body, after the rest of it: a client in the midst of sending reads nothing."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(_DISCARD_SECONDS):
+                while more:
+                    more = (await self.receive()).get("more_body", False)
+        message = f"The body of the request is larger than {max_bytes} bytes."
+        return Problem(413, message, code="request_too_large", headers=[(b"connection", b"close")])
 
     async def reply(self, status: int, body: bytes, headers: Headers) -> None:
         """The whole reply; `headers` say the content type."""
@@ -119,14 +129,3 @@ class Exchange:
             await self.begin(message["status"], list(message.get("headers", ())))
         else:
             await self._send(message)
-
-
-def _within(body: bytes, max_bytes: int) -> bytes:
-    if len(body) > max_bytes:
-        raise _too_large(max_bytes)
-    return body
-
-
-def _too_large(max_bytes: int) -> Problem:
-    message = f"The body of the request is larger than {max_bytes} bytes."
-    return Problem(413, message, code="request_too_large", headers=[(b"connection", b"close")])

@@ -99,24 +99,34 @@ class Generate:
                 await exchange.begin(200, [*_EVENT_STREAM, *outcome.headers(told)])
                 stamp = _stamp(told, tell=tell)
                 chunks = self._dialect.chunks(stamp, model=asked.request.model, include_usage=asked.include_usage)
-                presence.wrote()
-                await exchange.write(chunks.render(events))
-                await self._forward(exchange, presence, chunks, messages)
+                piece = chunks.render(events)
+                if not stamp.fresh:
+                    presence.wrote()
+                    await exchange.write(piece)
+                    piece = b""
+                await self._forward(exchange, presence, chunks, messages, held=piece)
         _charge(exchange, told, chunks.total_tokens)
 
-    async def _forward(self, exchange: Exchange, presence: Presence, chunks: Chunks, messages: _Messages) -> None:
-        """Write the rest of a stream as it comes; a failure is its last event, for the status has gone out."""
+    async def _forward(
+        self, exchange: Exchange, presence: Presence, chunks: Chunks, messages: _Messages, *, held: bytes
+    ) -> None:
+        """Write the rest of a stream as it comes; a failure is its last event, for the status has gone out.
+
+        `held` is the beginning of a stored answer: its end is on its way, so both are written at once.
+        """
         try:
             async for message in messages:
-                if piece := chunks.render(message.events):
+                piece = held + chunks.render(message.events)
+                held = b""
+                if piece:
                     presence.wrote()
                     await exchange.write(piece)
         except SynapseError as error:
             problem = to_problem(error)
             self._metrics.error(problem.fault)
-            await exchange.end(problem.event())
+            await exchange.end(held + problem.event())
         else:
-            await exchange.end(chunks.finish())
+            await exchange.end(held + chunks.finish())
 
     async def _preview(self, exchange: Exchange, told: cache_pb2.Outcome) -> None:
         """The reply to a preview that missed: what the cache would do, and no answer."""

@@ -59,12 +59,11 @@ def _probe_routes(app: FastAPI, mesh: Mesh, metrics: Metrics) -> None:
         """Prometheus metrics."""
         return Response(metrics.exposition(), headers={"content-type": CONTENT_TYPE_LATEST})
 
-    for path in ("/health", "/healthz", "/livez"):
-        app.add_api_route(
-            path, health, methods=["GET", "HEAD"], tags=["operations"], include_in_schema=path == "/health"
-        )
-    for path in ("/ready", "/readyz"):
-        app.add_api_route(path, ready, methods=["GET", "HEAD"], tags=["operations"], include_in_schema=path == "/ready")
+    for answer, first, *others in ((health, "/health", "/healthz", "/livez"), (ready, "/ready", "/readyz")):
+        app.add_api_route(first, answer, methods=["GET"], tags=["operations"])
+        app.add_api_route(first, answer, methods=["HEAD"], include_in_schema=False)
+        for path in others:
+            app.add_api_route(path, answer, methods=["GET", "HEAD"], include_in_schema=False)
     app.add_api_route(METRICS, expose, methods=["GET"], tags=["operations"])
 
 

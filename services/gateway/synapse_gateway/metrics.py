@@ -49,6 +49,7 @@ class Metrics:
             registry=self.registry,
         )
         self._in_flight = Gauge("synapse_requests_in_flight", "API requests being served.", registry=self.registry)
+        self._by_tier = {tier: self._tiers.labels(name) for tier, name in outcomes.TIERS.items()}
         self._statuses: dict[int, Counter] = {}
         self._routes: dict[str, Histogram] = {}
 
@@ -75,7 +76,8 @@ class Metrics:
         """Count what the cache did."""
         if outcomes.is_hit(outcome):
             self._hits.inc()
-            self._tiers.labels(outcomes.TIERS.get(outcome.tier, "L1")).inc()
+            if tier := self._by_tier.get(outcome.tier):
+                tier.inc()
             self._saved.inc(max(0, outcome.tokens_saved))
         elif outcomes.is_bypass(outcome):
             self._bypasses.inc()

@@ -19,6 +19,7 @@ from synapse_gateway.openai_response import Stamp
 PING = b": ping\n\n"
 DONE = b"data: [DONE]\n\n"
 _CONTENT = generation_pb2.ChoiceDelta.CONTENT_FIELD_NUMBER
+_DELTAS = generation_pb2.GenerationEvent.DELTAS_FIELD_NUMBER
 
 
 class Chunks:
@@ -26,6 +27,9 @@ class Chunks:
 
     kind = ""
     id_prefix = ""
+    bare_open = b""
+    bare_close = b""
+    """What stands before and behind a bare text of the choice 0."""
 
     def __init__(self, stamp: Stamp, *, model: str, include_usage: bool) -> None:
         self._stamp = stamp
@@ -37,7 +41,7 @@ class Chunks:
         self._usage_extra = ""
         self._include_usage = include_usage
         self._end = b'],"usage":null}\n\n' if include_usage else b"]}\n\n"
-        self._start = self._prefix()
+        self._restart()
 
     @property
     def total_tokens(self) -> int:
@@ -48,9 +52,13 @@ class Chunks:
         """The events as one piece of the body."""
         out: list[bytes] = []
         for event in events:
+            text = self._bare_text(event)
+            if text is not None:
+                out += (self._bare_start, orjson.dumps(text), self._bare_end)
+                continue
             if event.HasField("head"):
                 self._head.MergeFrom(event.head)
-                self._start = self._prefix()
+                self._restart()
             if event.HasField("usage"):
                 self._usage = event.usage
             deltas = event.deltas
@@ -68,6 +76,18 @@ class Chunks:
             return DONE
         chunk = merged({**self._chunk(), "usage": usage(self._usage)}, self._usage_extra)
         return _event(chunk) + DONE
+
+    def _bare_text(self, event: generation_pb2.GenerationEvent) -> str | None:
+        """The event's text when it is nothing but more text of the choice 0, whose beginning has gone out."""
+        fields = event.ListFields()
+        if len(fields) != 1 or fields[0][0].number != _DELTAS or 0 not in self._begun or self._metadata is not None:
+            return None
+        deltas = fields[0][1]
+        parts = deltas[0].ListFields()
+        if len(deltas) != 1 or len(parts) != 1 or parts[0][0].number != _CONTENT:
+            return None
+        text: str = parts[0][1]
+        return text
 
     def _render_odd(self, event: generation_pb2.GenerationEvent, out: list[bytes]) -> None:
         """An event with members of its own; those that came with the usage alone go out with it."""
@@ -99,10 +119,19 @@ class Chunks:
         chunk["choices"] = []
         return chunk
 
-    def _prefix(self) -> bytes:
-        return b"data: " + orjson.dumps(self._chunk())[:-2]  # open again: the list of choices comes last
+    def _restart(self) -> None:
+        """Make anew what all chunks have in common."""
+        self._start = b"data: " + orjson.dumps(self._chunk())[:-2]  # open again: the list of choices comes last
+        self._bare_start = self._start + self.bare_open
+        self._bare_end = self.bare_close + self._end
 
     def _choice(self, delta: generation_pb2.ChoiceDelta) -> bytes:
+        """A piece of one choice."""
+        made = {**self._piece(delta), "finish_reason": finish_reason(delta)}
+        self._begun.add(delta.index)
+        return jsontext.encode(merged(made, delta.extra_json))
+
+    def _piece(self, delta: generation_pb2.ChoiceDelta) -> dict[str, Any]:
         raise NotImplementedError
 
 
@@ -111,28 +140,19 @@ class ChatChunks(Chunks):
 
     kind = "chat.completion.chunk"
     id_prefix = "chatcmpl-"
+    bare_open = b'{"index":0,"delta":{"content":'
+    bare_close = b'},"logprobs":null,"finish_reason":null}'
 
-    def _choice(self, delta: generation_pb2.ChoiceDelta) -> bytes:
-        index = delta.index
-        if index in self._begun:
-            fields = delta.ListFields()
-            if len(fields) == (2 if index else 1) and fields[-1][0].number == _CONTENT:
-                return b'{"index":%d,"delta":{"content":%b},"logprobs":null,"finish_reason":null}' % (
-                    index,
-                    orjson.dumps(fields[-1][1]),
-                )
-        made = {
-            "index": index,
+    def _piece(self, delta: generation_pb2.ChoiceDelta) -> dict[str, Any]:
+        return {
+            "index": delta.index,
             "delta": self._delta(delta),
             "logprobs": logprobs(delta.logprobs) if delta.HasField("logprobs") else None,
-            "finish_reason": finish_reason(delta),
         }
-        return jsontext.encode(merged(made, delta.extra_json))
 
     def _delta(self, delta: generation_pb2.ChoiceDelta) -> dict[str, Any]:
         made: dict[str, Any] = {}
         if delta.index not in self._begun:
-            self._begun.add(delta.index)
             made["role"] = delta.role or "assistant"
         elif delta.HasField("role"):
             made["role"] = delta.role
@@ -156,15 +176,15 @@ class CompletionChunks(Chunks):
 
     kind = "text_completion"
     id_prefix = "cmpl-"
+    bare_open = b'{"text":'
+    bare_close = b',"index":0,"logprobs":null,"finish_reason":null}'
 
-    def _choice(self, delta: generation_pb2.ChoiceDelta) -> bytes:
-        made = {
+    def _piece(self, delta: generation_pb2.ChoiceDelta) -> dict[str, Any]:
+        return {
             "text": delta.content,
             "index": delta.index,
             "logprobs": logprobs(delta.logprobs) if delta.HasField("logprobs") else None,
-            "finish_reason": finish_reason(delta),
         }
-        return jsontext.encode(merged(made, delta.extra_json))
 
 
 def _event(chunk: dict[str, Any]) -> bytes:
