@@ -7,6 +7,7 @@ import os
 import signal
 import time
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, replace
 
 from synapse_standalone import installation
@@ -15,6 +16,7 @@ from synapse_standalone.child import Child, Part
 from synapse_standalone.endpoint import Endpoint, ready_text
 from synapse_standalone.errors import EXIT_INTERRUPTED, CommandError
 from synapse_standalone.logfile import LogFile
+from synapse_standalone.loopback import MeaningReady
 from synapse_standalone.plan import Prepared
 from synapse_standalone.screen import FRAME_SECONDS, Screen, make_screen
 from synapse_standalone.settings import Options
@@ -22,6 +24,7 @@ from synapse_standalone.state import StateFolder
 from synapse_standalone.supervisor import Supervisor
 
 _ANY_MODEL = "default"
+_WARM_SECONDS = 5.0
 
 
 def up(options: Options, environ: Mapping[str, str]) -> int:
@@ -64,6 +67,7 @@ class Run:
         self.screen.begin(children)
         async with supervisor.running(children):
             if await self._all_ready(supervisor, stopping):
+                await self._warm(stopping)
                 await self._publish()
                 await stopping.wait()
             self.state.remove_endpoint()
@@ -115,6 +119,15 @@ class Run:
             for task in tasks:
                 task.cancel()
         return not stopping.is_set()
+
+    async def _warm(self, stopping: asyncio.Event) -> None:
+        """Let the cache find the embedder, which it does not wait for itself, but not for long."""
+        ready = self.prepared
+        knows = MeaningReady(ready.port, ready.key, ready.host)
+        with suppress(TimeoutError):
+            async with asyncio.timeout(_WARM_SECONDS):
+                while not stopping.is_set() and not await knows():  # noqa: ASYNC110  # another process knows
+                    await asyncio.sleep(FRAME_SECONDS)
 
 
 def _with_model(endpoint: Endpoint) -> Endpoint:

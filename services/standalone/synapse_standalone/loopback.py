@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import errno
+import json
 import socket
 from contextlib import ExitStack, closing
 from dataclasses import dataclass
 
 LOOPBACK = "127.0.0.1"
 _ANSWER_SECONDS = 2.0
-_ANSWER_BYTES = 4096
+_ANSWER_BYTES = 65_536
 
 
 def free_ports(count: int) -> list[int]:
@@ -51,9 +52,25 @@ class HttpReady:
 
     async def __call__(self) -> bool:
         """Ask once; never raises for a server that is not there yet."""
-        request = f"GET {self.path} HTTP/1.1\r\nhost: {self.host}:{self.port}\r\nconnection: close\r\n\r\n"
-        answer = await _ask(self.host, self.port, request.encode())
+        answer = await _get(self.host, self.port, self.path)
         return answer.startswith((b"HTTP/1.1 200", b"HTTP/1.0 200"))
+
+
+@dataclass(frozen=True, slots=True)
+class MeaningReady:
+    """Ready when the cache, asked through the gateway, knows the embedder: from then on it finds by meaning."""
+
+    port: int
+    key: str
+    host: str = LOOPBACK
+
+    async def __call__(self) -> bool:
+        """Ask once; never raises for a server that is not there yet."""
+        answer = await _get(self.host, self.port, "/api/v1/stats", f"authorization: Bearer {self.key}\r\n")
+        try:
+            return bool(json.loads(answer.partition(b"\r\n\r\n")[2]).get("embedder"))
+        except (ValueError, AttributeError):
+            return False
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +85,11 @@ class RedisReady:
         """Ask once; never raises for a server that is not there yet."""
         answer = await _ask(self.host, self.port, f"AUTH {self.password}\r\nPING\r\nQUIT\r\n".encode())
         return b"+PONG" in answer
+
+
+async def _get(host: str, port: int, path: str, headers: str = "") -> bytes:
+    request = f"GET {path} HTTP/1.1\r\nhost: {host}:{port}\r\n{headers}connection: close\r\n\r\n"
+    return await _ask(host, port, request.encode())
 
 
 async def _ask(host: str, port: int, request: bytes) -> bytes:

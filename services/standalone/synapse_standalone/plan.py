@@ -153,7 +153,7 @@ def valkey_config(state: StateFolder, ports: Ports, secrets: Secrets) -> str:
             f"bind {LOOPBACK}",
             f"port {ports.valkey}",
             f"requirepass {secrets.valkey}",
-        "set-proc-title no",
+            "set-proc-title no",
             f'dir "{state.valkey}"',
             'save ""',
             "appendonly yes",
