@@ -19,7 +19,7 @@ export UV_PYTHON_DOWNLOADS := never
 export PATH := $(CURDIR)/$(UV_HOME)/bin:$(PATH)
 MAKEFLAGS += --no-print-directory
 .DEFAULT_GOAL := help
-.PHONY: help up test unit check fix protos bench e2e node milvus weights clean
+.PHONY: help up test unit check fix protos reference bench e2e node milvus weights clean
 
 help: ## list what can be made
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-9s %s\n", $$1, $$2}' Makefile
@@ -28,7 +28,7 @@ up: $(UP) ## run the whole mesh here; ARGS="--port 9000 --upstream URL ..."
 	@exec $(BIN)/synapse up $(ARGS)
 
 test: check node milvus ## everything that must hold: the checks and all tests
-	$(BIN)/python -m pytest $(ARGS)
+	$(BIN)/python -m pytest $(TESTS) $(ARGS)
 
 unit: $(DEV) ## the tests that need no server, in seconds
 	$(BIN)/python -m pytest tests/unit $(ARGS)
@@ -45,6 +45,7 @@ check: $(DEV) ## style, types, walls, protos, lock file
 	$(BIN)/buf format --diff --exit-code --path protos/synapse
 	$(BIN)/python scripts/breaking.py
 	$(BIN)/python scripts/protos.py --check
+	$(BIN)/python scripts/reference.py --check
 	$(UV) lock --check --quiet
 
 fix: $(DEV) ## mend what the tools can mend
@@ -54,6 +55,9 @@ fix: $(DEV) ## mend what the tools can mend
 
 protos: $(DEV) ## write the Python stubs of protos/ anew
 	$(BIN)/python scripts/protos.py
+
+reference: $(DEV) ## write docs/reference.md anew from the settings and metrics
+	$(BIN)/python scripts/reference.py
 
 bench: $(DEV) ## measure ours beside the floors of the same run
 	$(BIN)/python -m tests.bench $(ARGS)
