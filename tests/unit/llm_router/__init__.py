@@ -1,0 +1,1 @@
+"""The llm-router's own parts."""
