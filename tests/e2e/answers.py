@@ -73,7 +73,9 @@ SCENARIOS: dict[str, dict[str, Any]] = {
     "refusal": _answer(_choice(refusal="I can't help with that.")),
     "choices": _answer(*(_choice(number, content=f"Answer number {number}.") for number in range(3))),
     "unknown_members": _answer(
-        _choice(content="Kept.", annotations=[{"type": "url_citation", "url_citation": {"url": "https://example.org"}}]),
+        _choice(
+            content="Kept.", annotations=[{"type": "url_citation", "url_citation": {"url": "https://example.org"}}]
+        ),
         provider_notes={"shard": 7, "ratio": 0.1, "nothing": None},
     ),
     "everything": _answer(
@@ -182,7 +184,9 @@ def _add_choice(choices: dict[int, dict[str, Any]], piece: dict[str, Any]) -> No
         known = choices.setdefault(index, {**piece, "text": ""})
         known["text"] += piece["text"]
     else:
-        known = choices.setdefault(index, {"index": index, "message": {"content": None, "refusal": None}, "logprobs": None})
+        known = choices.setdefault(
+            index, {"index": index, "message": {"content": None, "refusal": None}, "logprobs": None}
+        )
         for name, value in piece["delta"].items():
             _add_member(known["message"], name, value)
         for name, tokens in (piece.get("logprobs") or {}).items():

@@ -141,7 +141,13 @@ def test_max_error_zero_means_exact_matches_only(ask: Asker) -> None:
 
 @pytest.mark.parametrize(
     ("header", "value"),
-    [("ttl", "soon"), ("max_error", "2"), ("skip_cache", "perhaps"), ("namespace", "a b"), ("cache_control", "max-age=x")],
+    [
+        ("ttl", "soon"),
+        ("max_error", "2"),
+        ("skip_cache", "perhaps"),
+        ("namespace", "a b"),
+        ("cache_control", "max-age=x"),
+    ],
 )
 def test_a_control_that_cannot_be_read_is_refused_by_name(ask: Asker, header: str, value: str) -> None:
     with pytest.raises(openai.BadRequestError) as caught:

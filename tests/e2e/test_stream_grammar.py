@@ -100,7 +100,7 @@ def test_the_first_words_arrive_long_before_the_last(http: httpx.Client) -> None
     assert b"w50" not in early
 
 
-@pytest.mark.parametrize(("model", "message"), [("late-error", "Overheated."), ("cut", "broke off")])
+@pytest.mark.parametrize(("model", "message"), [("late-error", "Overheated."), ("torn", "broke off")])
 def test_a_late_failure_is_an_error_event_and_nothing_is_stored(http: httpx.Client, model: str, message: str) -> None:
     for _ in range(2):
         reply = streamed(http, "MISS", model=model)

@@ -5,9 +5,9 @@
 | `echo`              | answers "You said: " and the last user message                                            |
 | `rich/NAME`         | the answer NAME of answers.SCENARIOS; legacy completions get answers.COMPLETION           |
 | `fail/STATUS`       | an error of this HTTP status with a body and headers of its own                           |
-| `busy-once`         | 429 with `retry-after-ms: 300` to the first request of each prompt, then as `echo`        |
-| `slow`              | streams a word each 50 ms, 200 in all; the whole answer comes after 0.5 s                 |
-| `cut`               | breaks off inside the answer                                                              |
+| `once-busy`         | 429 with `retry-after-ms: 300` to the first request of each prompt, then as `echo`        |
+| `slow`              | streams a word each 20 ms, 200 in all; the whole answer comes after 0.5 s                 |
+| `torn`              | breaks off inside the answer                                                              |
 | `late-error`        | an error object as the third event of a stream                                            |
 | `length` `filtered` | as `echo`, ended for the reason `length`, `content_filter`                                |
 | `spender`           | as `echo`, for 60 million tokens                                                          |
@@ -26,7 +26,7 @@ import orjson
 from tests.e2e import answers
 from tests.support.openai_upstream import OpenAIDouble, Received
 
-MODELS = ("echo", "slow", "cut", "late-error", "busy-once", "length", "filtered", "spender", "fail/503")
+MODELS = ("echo", "slow", "torn", "late-error", "once-busy", "length", "filtered", "spender", "fail/503")
 ALL_MODELS = (*MODELS, *(f"rich/{name}" for name in answers.SCENARIOS))
 SLOW_WORDS = 200
 SPENT_TOKENS = 60_000_000
@@ -73,15 +73,15 @@ class Upstream(OpenAIDouble):
     async def _answer_model(self, request: Received, writer: asyncio.StreamWriter) -> bool:
         body, model = request.body, request.body["model"]
         if model.startswith("fail/"):
-            return await _reply(writer, int(model.removeprefix("fail/")), *_failure(int(model.removeprefix("fail/"))))
-        if model == "busy-once" and prompt_of(body) not in self._busy:
+            return await _reply(writer, int(model.removeprefix("fail/")), *failure_of(int(model.removeprefix("fail/"))))
+        if model == "once-busy" and prompt_of(body) not in self._busy:
             self._busy.add(prompt_of(body))
             return await _reply(writer, 429, _ERROR, {"retry-after-ms": "300"})
         answer = answer_of(body)
         if body.get("stream"):
             return await _stream(writer, body, answer)
         await asyncio.sleep(0.5 if model == "slow" else 0)
-        return await _reply(writer, 200, orjson.dumps(answer), cut=model == "cut")
+        return await _reply(writer, 200, orjson.dumps(answer), cut=model == "torn")
 
 
 _ERROR = orjson.dumps({"error": {"message": "Slow down.", "type": "requests", "param": None, "code": "slow_down"}})
@@ -100,7 +100,7 @@ def answer_of(body: Any) -> dict[str, Any]:
         return answers.COMPLETION
     if model.startswith("rich/"):
         return answers.SCENARIOS[model.removeprefix("rich/")]
-    if model in {"slow", "cut"}:
+    if model in {"slow", "torn"}:
         return answers.text_answer(" ".join(f"w{number}" for number in range(SLOW_WORDS)))
     usage = {"prompt_tokens": 0, "completion_tokens": SPENT_TOKENS, "total_tokens": SPENT_TOKENS}
     members = {"usage": usage} if model == "spender" else {}
@@ -112,11 +112,16 @@ def echo(prompt: str) -> str:
     return f"You said: {prompt}"
 
 
-def _failure(status: int) -> tuple[bytes, dict[str, str]]:
+def failure_of(status: int) -> tuple[bytes, dict[str, str]]:
     """A body in the provider's own form, with members that nobody here knows."""
     error = {"message": f"Provider says {status}.", "type": "their_type", "param": "their_param", "code": "their_code"}
     body = orjson.dumps({"error": error, "incident": {"id": 7}}, option=orjson.OPT_INDENT_2)
-    headers = {"retry-after": "7", "x-should-retry": "false", "x-ratelimit-remaining-tokens": "12", "x-request-id": "up-9"}
+    headers = {
+        "retry-after": "7",
+        "x-should-retry": "false",
+        "x-ratelimit-remaining-tokens": "12",
+        "x-request-id": "up-9",
+    }
     return body, headers
 
 
@@ -133,12 +138,12 @@ async def _stream(writer: asyncio.StreamWriter, body: Any, answer: dict[str, Any
     include_usage = bool((body.get("stream_options") or {}).get("include_usage"))
     writer.write(_head(200, {"content-type": "text/event-stream", "transfer-encoding": "chunked"}))
     for number, piece in enumerate(_pieces(body["model"], answer, include_usage=include_usage)):
-        if body["model"] == "cut" and number == 3:
+        if body["model"] == "torn" and number == 3:
             await asyncio.sleep(0.05)
             return False
+        await asyncio.sleep(0.02 if body["model"] == "slow" and number < SLOW_WORDS else 0)
         writer.write(b"%x\r\n%s\r\n" % (len(piece), piece))
         await writer.drain()
-        await asyncio.sleep(0.05 if body["model"] == "slow" else 0)
     writer.write(b"0\r\n\r\n")
     await writer.drain()
     return True
@@ -146,7 +151,7 @@ async def _stream(writer: asyncio.StreamWriter, body: Any, answer: dict[str, Any
 
 def _pieces(model: str, answer: dict[str, Any], *, include_usage: bool) -> Iterator[bytes]:
     chunks = answers.chunks_of(answer, include_usage=include_usage)
-    if model in {"slow", "cut"}:
+    if model in {"slow", "torn"}:
         chunks = _words(chunks, answer["choices"][0]["message"]["content"].split(" "))
     for number, chunk in enumerate(chunks):
         if model == "late-error" and number == 2:
