@@ -56,7 +56,7 @@ async def double() -> AsyncIterator[OpenAIDouble]:
 
 
 SIZES = {"max_response_bytes": 200_000, "max_event_bytes": 50_000}
-BOUNDS = {"first_byte_seconds": 0.5, "between_events_seconds": 0.4, "total_seconds": 1.5, "connect_seconds": 0.4}
+BOUNDS = {"first_byte_seconds": 1.2, "between_events_seconds": 0.3, "total_seconds": 2.0, "connect_seconds": 0.5}
 
 
 @pytest.fixture
@@ -67,7 +67,7 @@ async def stub(double: OpenAIDouble) -> AsyncIterator[Stub]:
 
 @pytest.fixture
 async def impatient(double: OpenAIDouble) -> AsyncIterator[Stub]:
-    """A router that waits for nothing longer than 0.5 s."""
+    """A router that waits for nothing longer than two seconds."""
     async with router_of(backend(double, **SIZES, **BOUNDS)) as running:
         yield running
 

@@ -103,8 +103,8 @@ async def test_a_slow_head_is_a_timeout(impatient: Stub, double: OpenAIDouble, *
 
 async def test_silence_inside_a_stream_is_a_timeout(impatient: Stub, double: OpenAIDouble) -> None:
     chunk = {"choices": [{"index": 0, "delta": {"content": "a"}}]}
-    double.behaviour.events = [sse(chunk), b""] * 3
-    double.behaviour.event_delay_seconds = 0.5
+    double.behaviour.events = [sse(chunk)] * 3
+    double.behaviour.event_delay_seconds = 0.7
     error, text = await failure_of(impatient, streamed=True)
     assert (error.reason, error.metadata["phase"], text) == ("UPSTREAM_TIMEOUT", "between_events", "a")
 
