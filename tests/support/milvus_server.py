@@ -69,7 +69,8 @@ class MilvusServer:
 
     def start(self) -> None:
         """Start and return when it is healthy; RuntimeError with the end of its log when it does not get there."""
-        self._write_configuration()
+        if not (self._folder / "etcd.yaml").exists():
+            self._write_configuration()
         log = (self._folder / "milvus.log").open("ab")
         self._process = subprocess.Popen(
             [_unpacked() / "bin" / "milvus", "run", "standalone"],

@@ -211,7 +211,8 @@ class Index:
     def _change(self, items: Mapping[Spot, Sequence[T]], change: Callable[[Partition, Sequence[T]], None]) -> None:
         with self._lock:
             for spot, those in items.items():
-                if partition := self._partitions.get(spot):
+                partition = self._partitions.get(spot)
+                if partition is not None:
                     before = partition.bytes
                     change(partition, those)
                     self.bytes += partition.bytes - before

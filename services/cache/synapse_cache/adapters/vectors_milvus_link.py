@@ -110,6 +110,8 @@ class MilvusLink:
         started = time.monotonic()
         pymilvus = await asyncio.to_thread(importlib.import_module, "pymilvus")
         self._errors = (*self._errors, pymilvus.MilvusException)
+        # It logs every error with a traceback; each is raised as well and told here in a line.
+        logging.getLogger("pymilvus").setLevel(logging.CRITICAL)
         await asyncio.to_thread(_set_up, self._address, self.collection, self._dimension, self._closing)
         address = self._address
         client: AsyncMilvusClient = pymilvus.AsyncMilvusClient(
