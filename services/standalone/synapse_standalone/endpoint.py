@@ -6,8 +6,8 @@ import json
 import shlex
 from dataclasses import asdict, dataclass
 
-FIRST_QUESTION = "How do I make a cup of tea?"
-SAME_QUESTION = "What is the way to make a cup of tea?"
+FIRST_QUESTION = "What is photosynthesis?"
+SAME_QUESTION = "Can you tell me what photosynthesis is?"
 
 
 @dataclass(frozen=True, slots=True)
