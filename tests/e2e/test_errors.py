@@ -83,7 +83,7 @@ def test_an_unknown_path_or_method_is_an_openai_error(http: httpx.Client, method
     assert reply.json()["error"].keys() == {"message", "type", "param", "code"}
 
 
-@pytest.mark.parametrize("stream", [False, True])
+@pytest.mark.parametrize("form", ["plain", "streamed"])
 @pytest.mark.parametrize(
     ("status", "kind"),
     [
@@ -98,12 +98,12 @@ def test_an_unknown_path_or_method_is_an_openai_error(http: httpx.Client, method
     ],
 )
 def test_a_backend_s_error_comes_through_byte_for_byte(
-    ask: Asker, upstream: Upstream, status: int, kind: type[openai.APIStatusError], stream: bool
+    ask: Asker, upstream: Upstream, status: int, kind: type[openai.APIStatusError], form: str
 ) -> None:
     body, headers = failure_of(status)
     before = upstream.asked
     with pytest.raises(kind) as caught:
-        ask.in_form("streamed" if stream else "plain", "Hello", model=f"fail/{status}")
+        ask.in_form(form, "Hello", model=f"fail/{status}")
     reply = caught.value.response
     assert (reply.status_code, reply.content) == (status, body)
     passed_on = {name: value for name, value in headers.items() if name != "x-request-id"}
@@ -130,12 +130,12 @@ def test_the_sdk_waits_as_long_as_a_busy_backend_says(
     assert upstream.asked == before + 2
 
 
-@pytest.mark.parametrize("stream", [False, True])
-def test_a_backend_that_breaks_off_at_once_is_a_bad_gateway(ask: Asker, upstream: Upstream, stream: bool) -> None:
+@pytest.mark.parametrize("form", ["plain", "streamed"])
+def test_a_backend_that_breaks_off_at_once_is_a_bad_gateway(ask: Asker, upstream: Upstream, form: str) -> None:
     upstream.is_down = True
     try:
         with pytest.raises(openai.InternalServerError) as caught:
-            ask.in_form("streamed" if stream else "plain", "Hello")
+            ask.in_form(form, "Hello")
     finally:
         upstream.is_down = False
     assert caught.value.status_code in {502, 503}
