@@ -1,7 +1,7 @@
 """A real Milvus 2.3.5 for tests: started on free loopback ports over a temporary folder, stopped with the test run.
 
 The server lies in a virtual environment of its own (`.venvs/milvus`), which is made on demand from
-`requirements/milvus.txt`. Registered as a pytest plugin, this module gives the session fixture `milvus_endpoint`
+`milvus.txt` beside this file. Registered as a pytest plugin, this module gives the session fixture `milvus_endpoint`
 (`127.0.0.1:port`). Where Milvus cannot be had the fixture skips and says why; with SYNAPSE_TEST_STRICT=1 it fails.
 """
 
@@ -135,7 +135,7 @@ def install() -> Path:
     uv = shutil.which("uv")
     if uv is None:
         raise MilvusMissing("uv is not on the path, so the environment of the Milvus server cannot be made")
-    hashed = ("--require-hashes", "--only-binary", ":all:", "-r", str(ROOT / "requirements" / "milvus.txt"))
+    hashed = ("--require-hashes", "--only-binary", ":all:", "-r", str(Path(__file__).with_name("milvus.txt")))
     steps = (
         [uv, "venv", "--quiet", "--clear", "--python", sys.executable, str(HOME)],
         [uv, "pip", "install", "--quiet", "--python", str(python), *hashed],
