@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import queue
 import sqlite3
 import threading
@@ -17,6 +18,7 @@ from synapse_cache.ports import StoreUnavailable
 
 T = TypeVar("T")
 
+_log = logging.getLogger("synapse.cache.vectors")
 QUEUE_CAPACITY = 1024
 GROUP_LIMIT = 256
 _CLOSE_SECONDS = 30.0
@@ -65,8 +67,13 @@ class Writer:
         while going:
             group, going = self._next_group()
             wanted = [job for job in group if job.done.set_running_or_notify_cancel()]
-            if wanted:
+            try:
                 self._commit(wanted)
+            except Exception as error:  # noqa: BLE001 - the thread's outer edge; without it every later write would hang
+                _log.exception("vector store write failed unexpectedly", extra={"path": str(self._path)})
+                for job in wanted:
+                    if not job.done.done():
+                        job.done.set_exception(StoreUnavailable(f"vector store {self._path}: {error!r}"))
         self._db.close()
 
     def _next_group(self) -> tuple[list[_Job[object]], bool]:
@@ -84,6 +91,8 @@ class Writer:
         return group, False
 
     def _commit(self, group: list[_Job[object]]) -> None:
+        if not group:
+            return
         try:
             with explained(self._path):
                 results = self._transact(group)

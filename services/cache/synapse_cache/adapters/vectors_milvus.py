@@ -9,6 +9,7 @@ searches.
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import time
 from collections.abc import Iterator, Sequence
@@ -109,14 +110,17 @@ class MilvusVectorStore:
         present = await self._query(rows.with_pks(tenants, pks), "pk", strong=True)
         for row in present:
             pks.pop(row["pk"], None)
-        for batch in _batches(list(_all_rows(pks.values()))):
+        for batch in _batches(await asyncio.to_thread(_all_rows, list(pks.values()))):
             await self._link.call("insert", data=batch)
         for entry, _ in pks.values():
             self._deleted.pop(rows.owner(entry.tenant, entry.id), None)
 
     async def delete(self, tenant: str, entry_ids: Sequence[str]) -> int:
         """As the port says."""
-        return await self._delete_all(rows.of_entries(tenant, entry_ids)) if entry_ids else 0
+        total = 0
+        for start in range(0, len(entry_ids), _PAGE):
+            total += await self._delete_all(rows.of_entries(tenant, entry_ids[start : start + _PAGE]))
+        return total
 
     async def delete_namespace(self, tenant: str, namespace: str, *, before_epoch: int) -> int:
         """As the port says."""
@@ -143,11 +147,16 @@ class MilvusVectorStore:
     async def _delete_all(self, where: str) -> int:
         """Delete page by page; strong reads, so that no page shows again what the one before deleted."""
         entries: set[str] = set()
+        gone: set[str] = set()
         while found := await self._query(where, "pk", "owner", strong=True):
-            await self._link.call("delete", ids=[row["pk"] for row in found])
+            pks = {row["pk"] for row in found}
+            if pks <= gone:
+                raise StoreUnavailable("milvus: deleted rows are still there")
+            await self._link.call("delete", ids=sorted(pks))
             owners = {row["owner"] for row in found}
             self._remember_deleted(owners)
             entries |= owners
+            gone |= pks
         return len(entries)
 
     def _remember_deleted(self, owners: set[str]) -> None:
@@ -171,12 +180,14 @@ class MilvusVectorStore:
             raise StoreUnavailable(f"a vector of shape {vector.shape} in a store of {self._dimension} dimensions")
 
 
-def _all_rows(items: Sequence[tuple[Entry, Vector]] | Any) -> Iterator[dict[str, Any]]:
+def _all_rows(items: Sequence[tuple[Entry, Vector]]) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = []
     for entry, vector in items:
         try:
-            yield from rows.rows_of(entry, vector)
+            found += rows.rows_of(entry, vector)
         except rows.PromptTooLong as error:
             _log.warning("milvus entry left out", extra={"cause": str(error)})
+    return found
 
 
 def _batches(everything: Sequence[dict[str, Any]]) -> Iterator[list[dict[str, Any]]]:
