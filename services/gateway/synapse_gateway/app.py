@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import uvicorn
+from opentelemetry import trace
 
 from synapse_gateway import http
 from synapse_gateway.adapters.mesh import SERVICES, GrpcMesh
@@ -26,8 +27,10 @@ from synapse_gateway.metrics import Metrics
 from synapse_gateway.models import Models
 from synapse_gateway.ports import Mesh
 from synapse_gateway.settings import GatewaySettings
+from synapse_gateway.spans import Spans
 from synapse_gateway.transcoding import RestMap
-from synapse_runtime.settings import Config, MeshSettings, SettingsError
+from synapse_runtime import tracing
+from synapse_runtime.settings import Config, MeshSettings, SettingsError, TelemetrySettings
 
 _log = logging.getLogger("synapse.gateway")
 _BACKLOG = 2048
@@ -60,13 +63,16 @@ async def run(config: Config) -> AsyncIterator[Running]:
         stack.push_async_callback(mesh.close)
         listener = stack.enter_context(_listen(settings.listen))
         port = int(listener.getsockname()[1])
-        await stack.enter_async_context(_serving(edge(settings, mesh), listener, mesh_settings.drain_seconds))
+        telemetry = config.section("telemetry", TelemetrySettings)
+        spans = Spans(trace.get_tracer("synapse.gateway")) if tracing.enabled() else None
+        served = edge(settings, mesh, spans=spans, access_log=telemetry.access_log)
+        await stack.enter_async_context(_serving(served, listener, mesh_settings.drain_seconds))
         _log.info("serving", extra={"address": settings.listen, "port": port})
         yield Running(port)
 
 
-def edge(settings: GatewaySettings, mesh: Mesh) -> Edge:
-    """The ASGI application over a mesh."""
+def edge(settings: GatewaySettings, mesh: Mesh, *, spans: Spans | None = None, access_log: bool = False) -> Edge:
+    """The ASGI application over a mesh; `access_log` writes a line for every request."""
     metrics = Metrics()
     limit, ping = settings.max_body_bytes, settings.ping_seconds
     direct: dict[str, Endpoint] = {
@@ -85,7 +91,16 @@ def edge(settings: GatewaySettings, mesh: Mesh) -> Edge:
     )
     public = http.PROBES | http.DOCS | ({http.METRICS} if settings.metrics_public else frozenset())
     keys = KeyRing(settings, time.monotonic)
-    return Edge(app, direct, public=public, keys=keys, metrics=metrics, max_concurrent=settings.max_concurrent_requests)
+    return Edge(
+        app,
+        direct,
+        public=public,
+        keys=keys,
+        metrics=metrics,
+        max_concurrent=settings.max_concurrent_requests,
+        spans=spans,
+        access_log=access_log,
+    )
 
 
 class _Server(uvicorn.Server):

@@ -18,10 +18,12 @@ from synapse_gateway.keys import KeyRing
 from synapse_gateway.metrics import Metrics
 from synapse_gateway.presence import CLIENT_LEFT
 from synapse_gateway.problems import Problem, too_many
+from synapse_gateway.spans import Spans
 from synapse_runtime.errors import SynapseError
 
 _log = logging.getLogger("synapse.gateway")
 _BUSY_RETRY_SECONDS = 0.5
+_SLOW_SECONDS = 60.0
 
 
 class Endpoint(Protocol):
@@ -49,6 +51,8 @@ class Edge:
         keys: KeyRing,
         metrics: Metrics,
         max_concurrent: int,
+        spans: Spans | None = None,
+        access_log: bool = False,
     ) -> None:
         self._app = app
         self._direct = direct
@@ -56,6 +60,8 @@ class Edge:
         self._keys = keys
         self._metrics = metrics
         self._max_concurrent = max_concurrent
+        self._spans = spans
+        self._access_log = access_log
         self._in_flight = 0
         metrics.watch_in_flight(lambda: self._in_flight)
 
@@ -69,6 +75,13 @@ class Edge:
         if scope["path"] in self._public:
             await self._app(scope, receive, exchange.send_on)
             return
+        if self._spans is None:
+            await self._answer(exchange)
+            return
+        with self._spans.around(exchange):
+            await self._answer(exchange)
+
+    async def _answer(self, exchange: Exchange) -> None:
         try:
             await self._serve(exchange)
         except Problem as problem:
@@ -81,7 +94,11 @@ class Edge:
             await self._broken(exchange, error)
         finally:
             seconds = time.perf_counter() - exchange.began
-            self._metrics.request(exchange.route, exchange.status or CLIENT_LEFT, seconds)
+            status = exchange.status or CLIENT_LEFT
+            self._metrics.request(exchange.route, status, seconds)
+            if self._access_log or seconds > _SLOW_SECONDS:
+                facts = {"request_id": exchange.request_id, "route": exchange.route, "status": status}
+                _log.info("request served", extra={**facts, "seconds": round(seconds, 4)})
 
     async def _serve(self, exchange: Exchange) -> None:
         account = exchange.account = self._keys.account(exchange.headers)

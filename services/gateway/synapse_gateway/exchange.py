@@ -31,10 +31,11 @@ _PRIVATE = (b"cache-control", b"private, no-store")
 class Exchange:
     """A request with its headers read, and the ways to answer it.
 
-    `status` is what went out, 0 while nothing did; `account` is set once the caller is known.
+    `status` is what went out, 0 while nothing did; `account` is set once the caller is known; `traced` says that a
+    span of ours is open, whose trace then travels by itself.
     """
 
-    __slots__ = ("_send", "account", "began", "headers", "receive", "request_id", "route", "scope", "status")
+    __slots__ = ("_send", "account", "began", "headers", "receive", "request_id", "route", "scope", "status", "traced")
 
     def __init__(self, scope: Scope, receive: Receive, send: Send) -> None:
         self.began = time.perf_counter()
@@ -47,12 +48,13 @@ class Exchange:
         self.account: Account | None = None
         self.status = 0
         self.route = "other"
+        self.traced = False
 
     @property
     def caller(self) -> Caller:
         """For whom the mesh is called."""
         account = self.known_account
-        trace = self.headers.get(b"traceparent")
+        trace = None if self.traced else self.headers.get(b"traceparent")
         parent = trace.decode() if trace and _TRACEPARENT.fullmatch(trace) else None
         return Caller(account.identity, self.request_id, parent)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import AsyncIterator, Callable
-from contextlib import AbstractAsyncContextManager
+from contextlib import AbstractAsyncContextManager, AsyncExitStack
 from typing import Any
 
 import httpx
@@ -16,8 +16,8 @@ from synapse_gateway.app import run
 from synapse_runtime import errors
 from synapse_runtime.identity import Role
 from synapse_runtime.settings import SettingsError
-from tests.contract.gateway.conftest import World, config
-from tests.support.cache_double import answer, events, hit, message, miss
+from tests.contract.gateway.conftest import SECRET, World, config
+from tests.support.cache_double import answer, events, hit, mesh_double, message, miss
 
 Worlds = Callable[..., AbstractAsyncContextManager[World]]
 
@@ -319,3 +319,23 @@ async def test_errors_never_hold_the_prompt(world: World) -> None:
     world.mesh.cache.failure = errors.Internal("oops")
     got = await world.ask("my secret question")
     assert "secret" not in json.dumps(got.json())
+
+
+async def test_a_cache_service_that_comes_back_is_found_again() -> None:
+    async def ask() -> int:
+        body = {"model": "m", "messages": [{"role": "user", "content": "x"}]}
+        return (await client.post("/v1/chat/completions", json=body, headers={"x-api-key": "sk-admin"})).status_code
+
+    async with AsyncExitStack() as stack:
+        first = AsyncExitStack()
+        mesh = await first.enter_async_context(mesh_double(secret=SECRET))
+        running = await stack.enter_async_context(run(config(mesh.target)))
+        url = f"http://127.0.0.1:{running.port}"
+        client = await stack.enter_async_context(httpx.AsyncClient(base_url=url, timeout=10))
+        assert await ask() == 200
+        await first.aclose()
+        assert await ask() == 503
+        await stack.enter_async_context(mesh_double(secret=SECRET, port=mesh.server.port))
+        async with asyncio.timeout(5):
+            while await ask() != 200:  # noqa: ASYNC110  # another server, not an event of ours
+                await asyncio.sleep(0.05)
