@@ -64,7 +64,7 @@ def test_the_death_of_a_dependency_fails_no_request(mesh: MeshProcess, namespace
         time.sleep(0.7)
         mesh.wait_until_back(part, killed=mesh.kill(part))
         time.sleep(0.5)
-        assert load.wait_for_hit(10)
+        assert load.wait_for_hit(20)
     assert load.failures() == []
     assert len(load.samples) > 50
     assert load.slowest() < SLOWEST_SECONDS
@@ -80,7 +80,7 @@ def test_a_dependency_that_hangs_fails_no_request(mesh: MeshProcess, namespace: 
             time.sleep(1.5)
         finally:
             hanging.resume()
-        assert load.wait_for_hit(10)
+        assert load.wait_for_hit(20)
     assert load.failures() == []
     assert len(load.samples) > 50
     assert load.slowest() < SLOWEST_SECONDS
@@ -94,7 +94,7 @@ def test_answers_given_while_valkey_was_dead_are_kept_once_it_is_back(ask: Asker
         assert ask(QUESTION).text == echo(QUESTION)
     finally:
         hanging.resume()
-    deadline = time.monotonic() + 15
+    deadline = time.monotonic() + 30
     while (status := ask(QUESTION).status) == "MISS" and time.monotonic() < deadline:
         time.sleep(0.1)
     assert status.startswith("HIT")
@@ -103,7 +103,7 @@ def test_answers_given_while_valkey_was_dead_are_kept_once_it_is_back(ask: Asker
 def test_meaning_is_found_again_after_the_embedder_came_back(ask: Asker, mesh: MeshProcess) -> None:
     ask(QUESTION)
     mesh.wait_until_back("embed", killed=mesh.kill("embed"))
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + 40
     while (status := ask(REWORDED, extra_headers={"cache-control": "no-store"}).status) == "MISS":
         assert time.monotonic() < deadline, "the embedder is not used again"
         time.sleep(0.2)
