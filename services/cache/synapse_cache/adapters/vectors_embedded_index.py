@@ -25,7 +25,7 @@ T = TypeVar("T")
 Spot = tuple[Place, str]
 """A place and a scope: what is searched together."""
 CODE_ERROR = 0.02
-"""How far the similarity of a code may lie from the vector's own; measured: 0.003 at most on sentences, 0.008 on far spikier vectors."""
+"""How far the similarity of a code may lie from the vector's own: 0.003 on sentences, 0.008 on spiky ones."""
 _STEPS = 127
 _FIRST_CAPACITY = 16
 _DEAD = -np.inf
