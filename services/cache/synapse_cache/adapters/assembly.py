@@ -23,6 +23,9 @@ if TYPE_CHECKING:
     )
     from synapse_cache.model import Answer
 
+_NAMES = frozenset({"id", "type", "index", "role", "name", "format", "object"})
+"""Members that say which thing a piece belongs to: told again they mean the same."""
+
 
 class EventAssembler:
     """Puts the events of one answer together."""
@@ -111,7 +114,7 @@ class _ChoiceParts:
             call.name = piece.name or call.name
             self._texts.setdefault(f"arguments {piece.index}", []).append(piece.arguments)
             if piece.extra_json:
-                call.extra_json = merged(call.extra_json, piece.extra_json)
+                call.extra_json = merged(call.extra_json, piece.extra_json, grow=True)
 
     def _measure(self, piece: Logprobs) -> None:
         logprobs = self._choice.logprobs
@@ -125,7 +128,7 @@ class _ChoiceParts:
         self._choice.finish_detail = text
 
     def _message_members(self, text: str) -> None:
-        merge(self._message_extra, text)
+        merge(self._message_extra, text, grow=True)
 
     def _members(self, text: str) -> None:
         merge(self._extra, text)
@@ -159,14 +162,23 @@ class _ChoiceParts:
         return choice
 
 
-def merge(known: dict[str, Any], text: str) -> None:
-    """Lay the JSON object in `text` over `known`: lists grow, objects merge, others replace."""
-    for name, value in orjson.loads(text).items():
+def merge(known: dict[str, Any], text: str, *, grow: bool = False) -> None:
+    """Lay the JSON object in `text` over `known`: lists grow, objects merge, others replace.
+
+    With `grow` texts grow, too, as in the members of a delta, of which each piece carries more; names do not.
+    """
+    _lay(known, orjson.loads(text), grow=grow)
+
+
+def _lay(known: dict[str, Any], members: dict[str, Any], *, grow: bool) -> None:
+    for name, value in members.items():
         before = known.get(name)
         if isinstance(before, list) and isinstance(value, list):
             before.extend(value)
         elif isinstance(before, dict) and isinstance(value, dict):
-            merge(before, orjson.dumps(value).decode())
+            _lay(before, value, grow=grow)
+        elif grow and isinstance(before, str) and isinstance(value, str) and name not in _NAMES:
+            known[name] = before + value
         else:
             known[name] = value
 
@@ -176,8 +188,8 @@ def dump(members: dict[str, Any]) -> str:
     return orjson.dumps(members).decode() if members else ""
 
 
-def merged(known: str, text: str) -> str:
+def merged(known: str, text: str, *, grow: bool = False) -> str:
     """The JSON object in `text` laid over the one in `known`, as JSON text."""
     members: dict[str, Any] = orjson.loads(known) if known else {}
-    merge(members, text)
+    merge(members, text, grow=grow)
     return dump(members)

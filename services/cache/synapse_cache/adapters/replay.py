@@ -19,6 +19,8 @@ from synapse.llm.v1.generation_pb2 import (
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from synapse.llm.v1.content_pb2 import ToolCall
+
 LARGEST_PIECE_COUNT = 64
 """Most pieces that one text is told in: longer texts come in longer pieces, so that a hit stays cheap."""
 _WORDS = re.compile(r"\s*\S+|\s+$")
@@ -74,14 +76,24 @@ def _deltas(choice: Choice) -> Iterator[ChoiceDelta]:
         yield ChoiceDelta(index=index, thinking=thinking)
     yield from _texts(choice)
     for position, call in enumerate(choice.tool_calls):
-        opening = ToolCallDelta(index=position, id=call.id, type=call.type, name=call.name, arguments="")
-        opening.extra_json = call.extra_json
-        yield ChoiceDelta(index=index, tool_calls=(opening,))
-        yield ChoiceDelta(index=index, tool_calls=(ToolCallDelta(index=position, arguments=call.arguments),))
+        for part in _call_pieces(position, call):
+            yield ChoiceDelta(index=index, tool_calls=(part,))
     end = ChoiceDelta(index=index, finish_reason=choice.finish_reason, extra_json=choice.extra_json)
     if choice.HasField("finish_detail"):
         end.finish_detail = choice.finish_detail
     yield end
+
+
+def _call_pieces(position: int, call: ToolCall) -> Iterator[ToolCallDelta]:
+    """A tool call's pieces: what it is, then its arguments; calls other than of functions have all in the first."""
+    opening = ToolCallDelta(index=position, id=call.id, type=call.type, extra_json=call.extra_json)
+    if call.type not in {"", "function"}:
+        yield opening
+        return
+    opening.name = call.name
+    opening.arguments = ""
+    yield opening
+    yield ToolCallDelta(index=position, arguments=call.arguments)
 
 
 def _texts(choice: Choice) -> Iterator[ChoiceDelta]:
