@@ -62,6 +62,21 @@ _LOGPROBS = {
     "content": [_token("Yes", -0.25, ("No", -1.5)), _token(", ", -0.001), _token("naïve", -2.75, ("é", -9.0))],
     "refusal": None,
 }
+_REFUSED = {"content": None, "refusal": [_token("Not", -0.5), _token(" that", -0.25)]}
+_SPLIT = {  # one character in two tokens
+    "content": [
+        {"token": "\\xf0\\x9f", "logprob": -0.5, "bytes": [240, 159], "top_logprobs": []},
+        {"token": "\\x8e\\x89", "logprob": -0.125, "bytes": [142, 137], "top_logprobs": []},
+    ],
+    "refusal": None,
+}
+_CUSTOM_CALL = {"id": "call_9", "type": "custom", "custom": {"name": "run", "input": "print('hé')\nexit()"}}
+_AUDIO = {
+    "id": "audio_1",
+    "data": "UklGRiQAAABXQVZF",
+    "transcript": "Hello there, friend.",
+    "expires_at": 1_750_003_600,
+}
 SCENARIOS: dict[str, dict[str, Any]] = {
     "text": _answer(_choice(content="Paris is the capital.\n\n  And  it is — as ever — lovely. 🎉")),
     "tools": _answer(_choice(tool_calls=_CALLS, finish_reason="tool_calls")),
@@ -71,6 +86,10 @@ SCENARIOS: dict[str, dict[str, Any]] = {
     "reasoning_content": _answer(_choice(content="42", reasoning_content="Six times seven …")),
     "reasoning": _answer(_choice(content="42", reasoning="Six times seven …")),
     "refusal": _answer(_choice(refusal="I can't help with that.")),
+    "refusal_logprobs": _answer(_choice(refusal="Not that", logprobs=_REFUSED)),
+    "split_character": _answer(_choice(content="🎉", logprobs=_SPLIT)),
+    "audio": _answer(_choice(audio=_AUDIO)),
+    "custom_tool": _answer(_choice(tool_calls=[_CUSTOM_CALL, _CALLS[0]], finish_reason="tool_calls")),
     "choices": _answer(*(_choice(number, content=f"Answer number {number}.") for number in range(3))),
     "unknown_members": _answer(
         _choice(
@@ -85,6 +104,12 @@ SCENARIOS: dict[str, dict[str, Any]] = {
         provider_notes={"shard": 7},
     ),
 }
+_LEGACY_LOGPROBS = {
+    "tokens": [" there", " was", " a", " dog."],
+    "token_logprobs": [-0.5, -0.25, -0.125, -1.0],
+    "top_logprobs": [{" there": -0.5}, {" was": -0.25}, {" a": -0.125}, {" dog.": -1.0}],
+    "text_offset": [16, 22, 26, 28],
+}
 COMPLETION: dict[str, Any] = {
     "id": "cmpl-upstream",
     "object": "text_completion",
@@ -92,7 +117,7 @@ COMPLETION: dict[str, Any] = {
     "model": "rich-2026-11-23",
     "choices": [
         {"text": " there was a cat.", "index": 0, "logprobs": None, "finish_reason": "stop"},
-        {"text": " there was a dog.", "index": 1, "logprobs": None, "finish_reason": "stop"},
+        {"text": " there was a dog.", "index": 1, "logprobs": _LEGACY_LOGPROBS, "finish_reason": "stop"},
     ],
     "usage": {"prompt_tokens": 4, "completion_tokens": 10, "total_tokens": 14},
     "system_fingerprint": "fp_5ca1ab1e",
@@ -122,9 +147,14 @@ def _interleaved(lists: list[list[dict[str, Any]]]) -> Iterable[list[dict[str, A
 
 
 def _legacy_pieces(choice: dict[str, Any]) -> list[dict[str, Any]]:
-    halves = _halves(choice["text"])
-    pieces = [{**choice, "text": half, "finish_reason": None} for half in halves]
-    return [*pieces, {**choice, "text": ""}]
+    logprobs = choice["logprobs"]
+    bare = {**choice, "logprobs": None}
+    if logprobs is None:
+        pieces = [{**bare, "text": half, "finish_reason": None} for half in _halves(choice["text"])]
+    else:
+        measured = [{name: values[at : at + 1] for name, values in logprobs.items()} for at in range(4)]
+        pieces = [{**bare, "text": one["tokens"][0], "logprobs": one, "finish_reason": None} for one in measured]
+    return [*pieces, {**bare, "text": ""}]
 
 
 def _pieces(choice: dict[str, Any]) -> list[dict[str, Any]]:
@@ -132,8 +162,9 @@ def _pieces(choice: dict[str, Any]) -> list[dict[str, Any]]:
     deltas = [_plain_delta({"role": message.pop("role")})]
     for name in ("reasoning_content", "reasoning"):
         deltas += [_plain_delta({name: half}) for half in _halves(message.pop(name, None) or "")]
-    deltas += _content_deltas(message.pop("content"), choice["logprobs"])
-    deltas += [_plain_delta({"refusal": half}) for half in _halves(message.pop("refusal") or "")]
+    deltas += _text_deltas("content", message.pop("content"), choice["logprobs"])
+    deltas += _text_deltas("refusal", message.pop("refusal"), choice["logprobs"])
+    deltas += _audio_deltas(message.pop("audio", None))
     for index, call in enumerate(message.pop("tool_calls", ())):
         deltas += _call_deltas(index, call)
     deltas += [_plain_delta({name: value}) for name, value in message.items()]
@@ -145,19 +176,30 @@ def _plain_delta(delta: dict[str, Any]) -> dict[str, Any]:
     return {"delta": delta, "logprobs": None}
 
 
-def _content_deltas(text: str | None, logprobs: dict[str, Any] | None) -> list[dict[str, Any]]:
-    if logprobs is None:
-        return [_plain_delta({"content": half}) for half in _halves(text or "")]
-    return [
-        {"delta": {"content": token["token"]}, "logprobs": {"content": [token], "refusal": None}}
-        for token in logprobs["content"]
-    ]
+def _text_deltas(name: str, text: str | None, logprobs: dict[str, Any] | None) -> list[dict[str, Any]]:
+    tokens = (logprobs or {}).get(name)
+    if tokens is None:
+        return [_plain_delta({name: half}) for half in _halves(text or "")]
+    none = {"content": None, "refusal": None}
+    if "".join(token["token"] for token in tokens) != text:
+        return [{"delta": {name: text}, "logprobs": {**none, name: tokens}}]
+    return [{"delta": {name: token["token"]}, "logprobs": {**none, name: [token]}} for token in tokens]
+
+
+def _audio_deltas(audio: dict[str, Any] | None) -> list[dict[str, Any]]:
+    if audio is None:
+        return []
+    spoken = [{"transcript": half} for half in _halves(audio["transcript"])]
+    heard = [{"data": half} for half in _halves(audio["data"])]
+    ends = [{"expires_at": audio["expires_at"]}]
+    return [_plain_delta({"audio": piece}) for piece in ({"id": audio["id"]}, *spoken, *heard, *ends)]
 
 
 def _call_deltas(index: int, call: dict[str, Any]) -> list[dict[str, Any]]:
-    function = call["function"]
-    opening = {"index": index, **call, "function": {**function, "arguments": ""}}
-    more = [{"index": index, "function": {"arguments": half}} for half in _halves(function["arguments"])]
+    kind = call["type"]
+    text = "arguments" if kind == "function" else "input"
+    opening = {"index": index, **call, kind: {**call[kind], text: ""}}
+    more = [{"index": index, kind: {text: half}} for half in _halves(call[kind][text])]
     return [_plain_delta({"tool_calls": [piece]}) for piece in (opening, *more)]
 
 
@@ -181,8 +223,11 @@ def assembled(chunks: Iterable[dict[str, Any]]) -> dict[str, Any]:
 def _add_choice(choices: dict[int, dict[str, Any]], piece: dict[str, Any]) -> None:
     index = piece["index"]
     if "text" in piece:
-        known = choices.setdefault(index, {**piece, "text": ""})
+        known = choices.setdefault(index, {"text": "", "index": index, "logprobs": None})
         known["text"] += piece["text"]
+        for name, values in (piece["logprobs"] or {}).items():
+            known["logprobs"] = known["logprobs"] or {}
+            known["logprobs"][name] = known["logprobs"].get(name, []) + values
     else:
         known = choices.setdefault(
             index, {"index": index, "message": {"content": None, "refusal": None}, "logprobs": None}
@@ -200,6 +245,9 @@ def _add_member(message: dict[str, Any], name: str, value: Any) -> None:
     if name == "tool_calls":
         for call in value:
             _add_call(message.setdefault("tool_calls", []), dict(call))
+    elif name == "audio":
+        for part, piece in value.items():
+            _add_member(message.setdefault("audio", {}), part, piece)
     elif isinstance(value, str) and name != "role":
         message[name] = (message.get(name) or "") + value
     else:
@@ -209,14 +257,11 @@ def _add_member(message: dict[str, Any], name: str, value: Any) -> None:
 def _add_call(calls: list[dict[str, Any]], piece: dict[str, Any]) -> None:
     index = piece.pop("index")
     if index == len(calls):
-        calls.append({"function": {"arguments": ""}})
-        known = calls[index]
-        known |= {name: value for name, value in piece.items() if name != "function"}
-        known["function"] |= {name: value for name, value in piece["function"].items() if name != "arguments"}
-    else:
-        known = calls[index]
-        assert piece.keys() == {"function"}, "id, type and name come only once"
-    known["function"]["arguments"] += piece["function"].get("arguments") or ""
+        calls.append({name: dict(value) if isinstance(value, dict) else value for name, value in piece.items()})
+        return
+    [(kind, more)] = piece.items()  # id, type and name come only once
+    for name, text in more.items():
+        calls[index][kind][name] += text
 
 
 def comparable(answer: dict[str, Any]) -> dict[str, Any]:
