@@ -36,6 +36,7 @@ _REASONS: dict[str, tuple[int, str, str | None, str]] = {
 }
 _PASSED_ON = re.compile(r"retry-after|retry-after-ms|x-should-retry|x-ratelimit-[a-z-]+")
 _MESH_TRUST = "IDENTITY_"
+_FAILURES = range(400, 600)
 _ANSWERED = "PROVIDER_ERROR"
 """The backend told its failure itself; under other reasons there is no body of its own to pass on."""
 _UNAVAILABLE_RETRY_SECONDS = 1.0
@@ -44,7 +45,7 @@ _UNAVAILABLE_RETRY_SECONDS = 1.0
 def to_problem(error: SynapseError) -> Problem:
     """The error as the caller sees it; a backend's own reply passes unchanged."""
     provider = _provider_error(error)
-    if provider is not None and provider.http_status >= 400:
+    if provider is not None and provider.http_status in _FAILURES:
         return Problem(
             provider.http_status,
             error.message,

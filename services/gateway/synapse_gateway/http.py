@@ -100,8 +100,8 @@ def _error_forms(app: FastAPI, metrics: Metrics) -> None:
     async def routing(request: Request, error: Exception) -> Response:
         if isinstance(error, HTTPException) and error.status_code == 405:
             allowed = (error.headers or {}).get("Allow", "")
-            return reply(method_not_allowed(request.method, request.url.path, [allowed] if allowed else []))
-        return reply(no_such_path(request.url.path))
+            return reply(method_not_allowed(request.method, request.scope["path"], [allowed] if allowed else []))
+        return reply(no_such_path(request.scope["path"]))
 
     app.add_exception_handler(Problem, own)
     app.add_exception_handler(SynapseError, own)

@@ -81,3 +81,8 @@ def test_a_backend_that_did_not_answer_is_named_by_its_code() -> None:
 def test_a_late_failure_that_is_no_json_becomes_an_error_event() -> None:
     problem = to_problem(errors.Internal("bad", reason="PROVIDER_ERROR", details=[provider(500, "<html>")]))
     assert json.loads(problem.event()[6:])["error"]["message"] == "bad"
+
+
+def test_a_status_that_no_http_knows_is_not_passed_on() -> None:
+    problem = to_problem(errors.Internal("odd", reason="PROVIDER_ERROR", details=[provider(999, "{}")]))
+    assert problem.status == 502
