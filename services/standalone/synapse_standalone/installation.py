@@ -10,7 +10,7 @@ _MODULES = {
     "fastapi": "gateway",
     "uvicorn": "gateway",
     "redis": "cache",
-    "usearch": "cache",
+    "numkong": "cache",
     "onnxruntime": "embed",
     "tokenizers": "embed",
     "aiohttp": "llm-router",
