@@ -91,7 +91,7 @@ def ask(mesh_double: MeshProcess, namespace: str) -> Iterator[Asker]:
 def ask_real(mesh_real: MeshProcess, namespace: str) -> Iterator[Asker]:
     """Asks the mesh with the real model, in a namespace of this test's own."""
     with asking(mesh_real, namespace, model=mesh_real.endpoint.model) as asker:
-        asker.usual["temperature"] = 0
+        asker.usual |= {"temperature": 0, "stop": ["."]}  # a sentence is enough
         yield asker
 
 
