@@ -71,12 +71,15 @@ def logprobs(value: generation_pb2.Logprobs) -> Any:
 
 
 def _token(value: generation_pb2.TokenLogprob) -> dict[str, Any]:
-    return {**_bare_token(value), "top_logprobs": [_bare_token(top) for top in value.top]}
+    made = _bare_token(value)
+    made["top_logprobs"] = [_bare_token(top) for top in value.top]
+    return made
 
 
 def _bare_token(value: generation_pb2.TokenLogprob) -> dict[str, Any]:
     spelled = list(value.token_bytes) if value.HasField("token_bytes") else None
-    return {"token": value.token, "logprob": value.logprob, "bytes": spelled}
+    made = {"token": value.token, "logprob": value.logprob, "bytes": spelled}
+    return merged(made, value.extra_json)
 
 
 def tool_call(value: content_pb2.ToolCall) -> dict[str, Any]:

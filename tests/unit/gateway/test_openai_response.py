@@ -80,11 +80,11 @@ def test_a_refusal_and_unknown_members_are_kept() -> None:
 
 def test_logprobs_are_kept() -> None:
     top = generation_pb2.TokenLogprob(token="a", logprob=-0.1, token_bytes=b"a")
-    token = generation_pb2.TokenLogprob(token="a", logprob=-0.1, token_bytes=b"a", top=[top])
+    token = generation_pb2.TokenLogprob(token="a", logprob=-0.1, token_bytes=b"a", top=[top], extra_json='{"id":7}')
     choice = generation_pb2.Choice(content="a", logprobs=generation_pb2.Logprobs(content=[token]))
     made = chat(generation_pb2.Generation(choices=[choice]))["choices"][0]["logprobs"]
     spelled = {"token": "a", "logprob": -0.1, "bytes": [97]}
-    assert made == {"content": [{**spelled, "top_logprobs": [spelled]}], "refusal": None}
+    assert made == {"content": [{**spelled, "top_logprobs": [spelled], "id": 7}], "refusal": None}
 
 
 def test_the_details_of_usage_are_kept() -> None:

@@ -86,4 +86,4 @@ def write_token(token: llm.TokenLogprob, *, top: bool = True) -> dict[str, Any]:
     body["bytes"] = list(token.token_bytes) if token.HasField("token_bytes") else None
     if top:
         body["top_logprobs"] = [write_token(other, top=False) for other in token.top]
-    return body
+    return body | (json.loads(token.extra_json) if token.extra_json else {})

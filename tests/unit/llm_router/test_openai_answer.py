@@ -21,7 +21,7 @@ usages = members(
 )
 logprob = st.floats(-100, 0)
 raw = st.none() | st.lists(st.integers(0, 255), max_size=4)
-token = st.fixed_dictionaries({"token": texts, "logprob": logprob, "bytes": raw})
+token = st.fixed_dictionaries({"token": texts, "logprob": logprob, "bytes": raw}, optional={"id": st.integers(0, 9)})
 token_with_top = st.tuples(token, st.lists(token, max_size=2)).map(lambda both: {**both[0], "top_logprobs": both[1]})
 logprobs = st.dictionaries(st.sampled_from(["content", "refusal"]), st.lists(token_with_top, min_size=1, max_size=2))
 messages = members(

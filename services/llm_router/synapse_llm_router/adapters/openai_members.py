@@ -83,6 +83,9 @@ def read_finish(choice: Any, word: Any) -> bool:
     return True
 
 
+_TOKEN = frozenset({"token", "logprob", "bytes", "top_logprobs"})
+
+
 def read_chat_logprobs(choice: Any, value: Any) -> bool:
     """Read token probabilities of a chat choice."""
     if not isinstance(value, dict):
@@ -108,6 +111,8 @@ def _read_token(target: wire.TokenLogprob, token: JsonObject) -> None:
         target.token_bytes = bytes(raw)
     for top in token.get("top_logprobs") or ():
         _read_token(target.top.add(), top)
+    if not token.keys() <= _TOKEN:
+        target.extra_json = text_of({name: value for name, value in token.items() if name not in _TOKEN})
 
 
 def read_usage(usage: wire.Usage, value: JsonObject) -> None:

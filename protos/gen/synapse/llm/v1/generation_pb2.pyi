@@ -275,12 +275,15 @@ class TokenLogprob(_message.Message):
     LOGPROB_FIELD_NUMBER: _builtins.int
     TOKEN_BYTES_FIELD_NUMBER: _builtins.int
     TOP_FIELD_NUMBER: _builtins.int
+    EXTRA_JSON_FIELD_NUMBER: _builtins.int
     token: _builtins.str
     """The token's text."""
     logprob: _builtins.float
     """Natural logarithm of its probability."""
     token_bytes: _builtins.bytes
     """Its UTF-8 bytes; unset means null."""
+    extra_json: _builtins.str
+    """A JSON object of the members that have no field here, such as the token's id."""
     @_builtins.property
     def top(self) -> _containers.RepeatedCompositeFieldContainer[Global___TokenLogprob]:
         """The likeliest tokens at this position."""
@@ -292,10 +295,11 @@ class TokenLogprob(_message.Message):
         logprob: _builtins.float = ...,
         token_bytes: _builtins.bytes | None = ...,
         top: _abc.Iterable[Global___TokenLogprob] | None = ...,
+        extra_json: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_token_bytes", b"_token_bytes", "token_bytes", b"token_bytes"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_token_bytes", b"_token_bytes", "logprob", b"logprob", "token", b"token", "token_bytes", b"token_bytes", "top", b"top"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_token_bytes", b"_token_bytes", "extra_json", b"extra_json", "logprob", b"logprob", "token", b"token", "token_bytes", b"token_bytes", "top", b"top"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__token_bytes: _TypeAlias = _typing.Literal["token_bytes"]  # noqa: Y015
     _WhichOneofArgType__token_bytes: _TypeAlias = _typing.Literal["_token_bytes", b"_token_bytes"]  # noqa: Y015
