@@ -10,9 +10,9 @@ MGET reads both. One namespace therefore lives on one shard; a cluster spreads n
 
 An epoch comes from the clock: if eviction or a loss of data takes the epoch key, the next one is what the first caller
 knew it to be (a server without persistence that restarts must not cost the vector store's entries), or else greater
-than any that entries carry, and they stay dead. Of `maxmemory` policies `noeviction` and `volatile-*` never take it (it has no
-expiry) and `allkeys-lru|lfu` take it last (every read touches it). Any eviction may take the list of an entry's keys
-before the entry: then deletion by key and flush still work, deletion by id no longer finds it.
+than any that entries carry, and they stay dead. Of `maxmemory` policies `noeviction` and `volatile-*` never take it (it
+has no expiry) and `allkeys-lru|lfu` take it last (every read touches it). Any eviction may take the list of an entry's
+keys before the entry: then deletion by key and flush still work, deletion by id no longer finds it.
 A flush is as durable as the server is: one that fails over to a replica without it brings the entries back.
 """
 
