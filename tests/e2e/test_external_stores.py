@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from tests.e2e.asking import Asker
+from tests.e2e.asking import Asker, eventually_hit
 from tests.e2e.conftest import asking, running
 from tests.e2e.load import running_load
 from tests.e2e.upstream import Upstream, loop_thread
@@ -18,7 +18,6 @@ from tests.support.relay import Relay
 
 QUESTION = "What is the capital of France?"
 REWORDED = "Can you tell me the capital of France?"
-SHOWS_SECONDS = 30.0
 SLOWEST_SECONDS = 2.0
 
 
@@ -96,21 +95,11 @@ on_each = pytest.mark.parametrize(
 )
 
 
-def until_found(asker: Asker, prompt: str) -> str:
-    """What a question without a trace finds, asked again until it hits."""
-    deadline = time.monotonic() + SHOWS_SECONDS
-    while (status := asker(prompt, extra_headers={"cache-control": "no-store"}).status) == "MISS":
-        if time.monotonic() > deadline:
-            break
-        time.sleep(0.2)
-    return status
-
-
 @on_each
 def test_questions_hit_by_key_and_by_meaning(ask: Asker) -> None:
     first = ask(QUESTION)
     assert [first.status, ask(QUESTION).status] == ["MISS", "HIT-L1"]
-    assert until_found(ask, REWORDED) == "HIT-L2"
+    assert eventually_hit(ask, REWORDED) == "HIT-L2"
     assert ask(REWORDED).text == first.text
     assert ask("What is the capital of Germany?").status == "MISS"
 
@@ -136,9 +125,9 @@ def test_the_death_of_redis_fails_no_request(mesh_redis7: MeshProcess, redis7: R
 @on_milvus
 def test_answers_in_milvus_outlive_the_cache_process(ask: Asker, mesh_milvus: MeshProcess) -> None:
     ask(QUESTION)
-    assert until_found(ask, REWORDED) == "HIT-L2"
+    assert eventually_hit(ask, REWORDED) == "HIT-L2"
     mesh_milvus.wait_until_back("cache", killed=mesh_milvus.kill("cache"))
-    assert until_found(ask, "Tell me the capital of France.") == "HIT-L2"
+    assert eventually_hit(ask, "Tell me the capital of France.") == "HIT-L2"
 
 
 @pytest.mark.milvus

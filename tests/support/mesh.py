@@ -12,6 +12,7 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -78,8 +79,10 @@ class MeshProcess:
         """The endpoint that `process` publishes."""
         deadline = time.monotonic() + seconds
         while time.monotonic() < deadline and process.poll() is None:
-            if (self.state / "endpoint.json").exists():
-                return Endpoint(**json.loads((self.state / "endpoint.json").read_text()))
+            with suppress(FileNotFoundError):
+                endpoint = Endpoint(**json.loads((self.state / "endpoint.json").read_text()))
+                if psutil.pid_exists(endpoint.pid):  # a crashed supervisor leaves its endpoint behind
+                    return endpoint
             time.sleep(0.05)
         raise RuntimeError(f"the mesh did not become ready:\n{self.logs()}")
 
@@ -95,6 +98,17 @@ class MeshProcess:
         except subprocess.TimeoutExpired:
             process.kill()
             return process.wait(STOP_SECONDS)
+
+    def crash(self) -> None:
+        """Kill the supervisor with SIGKILL, as a power cut would, and wait until all parts are gone with it."""
+        assert self._process is not None
+        parts = psutil.Process(self._process.pid).children(recursive=True)
+        self._process.kill()
+        self._process.wait(STOP_SECONDS)
+        self._process = None
+        _, left = psutil.wait_procs(parts, timeout=10)
+        if left:
+            raise RuntimeError(f"these outlived the supervisor: {left}")
 
     def part(self, name: str) -> psutil.Process:
         """The running process of a part, such as "cache"; LookupError when there is none."""
