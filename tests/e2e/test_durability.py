@@ -16,6 +16,7 @@ from tests.support.mesh import MeshProcess, free_port, write_config
 
 QUESTION = "What is the capital of France?"
 REWORDED = "Can you tell me the capital of France?"
+HANG_SECONDS = 2.5
 SLOWEST_SECONDS = 2.0
 """Far above the budgets of all dependencies together (0.4 s), since the machine is busy with the test itself."""
 
@@ -86,7 +87,8 @@ def test_a_dependency_that_hangs_fails_no_request(mesh: MeshProcess, namespace: 
         hanging = mesh.part(part)
         hanging.suspend()
         try:
-            time.sleep(1.5)
+            time.sleep(HANG_SECONDS)
+            assert len(load.since(time.monotonic() - HANG_SECONDS)) > 20
         finally:
             hanging.resume()
         assert load.wait_for_hit(20)
