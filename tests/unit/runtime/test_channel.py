@@ -57,8 +57,9 @@ async def test_a_reader_that_leaves_a_stream_cancels_it(open_mesh, router):
     stub, *_ = await open_mesh(router)
     stream = read_stream(stub.StreamGenerate(router_pb2.StreamGenerateRequest()))
     await anext(stream)
-    await stream.aclose()
     async with asyncio.timeout(5):
+        await router.entered.wait()  # before, a cancelled servicer is closed between two messages and not told
+        await stream.aclose()
         await router.cancelled.wait()
 
 
