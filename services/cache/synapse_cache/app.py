@@ -47,6 +47,7 @@ SERVICE = cache_pb2.DESCRIPTOR.services_by_name["CacheService"]
 _EXPIRE_EVERY_SECONDS = 600.0
 _DRAIN_SECONDS = 5.0
 _EMBED_TIMEOUT_SECONDS = 5.0
+_MILVUS_LAG_SECONDS = 10.0  # bounded consistency shows a row after 5 s at most, and a margin
 _log = logging.getLogger("synapse.cache")
 
 
@@ -93,7 +94,11 @@ async def _cache(settings: CacheSettings, mesh: MeshSettings) -> AsyncIterator[C
         stack.push_async_callback(stores.exact.close)
         journal = await _open_journal(settings)
         stack.push_async_callback(journal.close)
-        recent = RecentWrites(capacity=settings.overlay_entries, seconds=settings.overlay_seconds)
+        recent = RecentWrites(
+            capacity=settings.overlay_entries,
+            seconds=settings.overlay_seconds,
+            visible_after_seconds=_MILVUS_LAG_SECONDS if settings.vectors == "milvus" else 0.0,
+        )
         writer = Writer(stores, journal, recent, _write_rules(settings))
         await stack.enter_async_context(
             background(vectors=space.run, writer=writer.run, expire=partial(_expire, space))

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections import OrderedDict
+from collections import OrderedDict, deque
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -22,13 +23,19 @@ class _Recent:
 
 
 class RecentWrites:
-    """The last `capacity` entries written here, each for at least `seconds` unless pushed out earlier."""
+    """The last `capacity` entries written here, each for at least `seconds` unless pushed out earlier.
 
-    def __init__(self, *, capacity: int, seconds: float) -> None:
+    By meaning an entry is found here until the vector store has shown it for `visible_after_seconds`: from then on
+    searching it here, too, would only cost time.
+    """
+
+    def __init__(self, *, capacity: int, seconds: float, visible_after_seconds: float = 0.0) -> None:
         self._capacity = capacity
         self._seconds = seconds
+        self._visible_after = visible_after_seconds
         self._by_key: OrderedDict[tuple[str, str, str], _Recent] = OrderedDict()
-        self._by_scope: dict[tuple[str, str, str], dict[str, _Recent]] = {}
+        self._by_scope: dict[tuple[str, str, str], _Unseen] = {}
+        self._in_store: deque[tuple[float, _Recent]] = deque()
 
     def __len__(self) -> int:
         return len(self._by_key)
@@ -39,8 +46,16 @@ class RecentWrites:
         recent = _Recent(entry, vector, now)
         self._by_key[_key(entry)] = recent
         if vector is not None:
-            self._by_scope.setdefault(_scope(entry), {})[entry.id] = recent
+            self._by_scope.setdefault(_scope(entry), _Unseen()).add(recent)
         self._prune(now)
+
+    def in_store(self, entries: Iterable[Entry], *, now: float) -> None:
+        """Note that the vector store has taken `entries`."""
+        for entry in entries:
+            recent = self._by_key.get(_key(entry))
+            if recent is not None and recent.entry.id == entry.id:
+                self._in_store.append((now + self._visible_after, recent))
+        self._leave_to_store(now)
 
     def get(self, place: Place, key: str, *, now: float) -> Entry | None:
         """The live entry of an exact key."""
@@ -68,22 +83,14 @@ class RecentWrites:
 
     def search(self, vector: Vector, *, place: Place, scope: str, min_similarity: float, now: float) -> list[Match]:
         """Live entries of the place and scope that are at least that similar, in no order."""
-        found = self._by_scope.get((place.tenant, place.namespace, scope), {})
-        live = [
-            recent
-            for recent in found.values()
-            if recent.vector is not None
-            and recent.entry.epoch == place.epoch
-            and recent.entry.semantic_expires_at > now
-            and recent.vector.shape == vector.shape
-        ]
-        if not live:
+        self._leave_to_store(now)
+        unseen = self._by_scope.get((place.tenant, place.namespace, scope))
+        if unseen is None:
             return []
-        similarities = np.stack([recent.vector for recent in live if recent.vector is not None]) @ vector
         return [
-            match_of(recent.entry, float(similarity))
-            for recent, similarity in zip(live, similarities, strict=True)
-            if similarity >= min_similarity
+            match_of(recent.entry, similarity)
+            for recent, similarity in unseen.similar(vector, min_similarity)
+            if recent.entry.epoch == place.epoch and recent.entry.semantic_expires_at > now
         ]
 
     def forget(self, tenant: str, entry_id: str) -> bool:
@@ -101,13 +108,50 @@ class RecentWrites:
                 return
             self._drop(self._by_key.pop(key))
 
+    def _leave_to_store(self, now: float) -> None:
+        while self._in_store and self._in_store[0][0] <= now:
+            self._drop(self._in_store.popleft()[1])
+
     def _drop(self, recent: _Recent | None) -> None:
+        """Take an entry out of what is found by meaning."""
         if recent is None:
             return
         scope = _scope(recent.entry)
-        entries = self._by_scope.get(scope, {})
-        if entries.pop(recent.entry.id, None) is not None and not entries:
+        unseen = self._by_scope.get(scope)
+        if unseen is not None and unseen.remove(recent):
             del self._by_scope[scope]
+
+
+class _Unseen:
+    """The entries of one scope that the vector store may not show yet, and their vectors as one matrix."""
+
+    def __init__(self) -> None:
+        self._entries: dict[str, _Recent] = {}
+        self._rows: tuple[_Recent, ...] = ()
+        self._matrix: Vector | None = None
+
+    def add(self, recent: _Recent) -> None:
+        self._entries[recent.entry.id] = recent
+        self._matrix = None
+
+    def remove(self, recent: _Recent) -> bool:
+        """Whether nothing is left."""
+        if self._entries.get(recent.entry.id) is recent:
+            del self._entries[recent.entry.id]
+            self._matrix = None
+        return not self._entries
+
+    def similar(self, vector: Vector, min_similarity: float) -> list[tuple[_Recent, float]]:
+        if self._matrix is None or self._matrix.shape[1:] != vector.shape:
+            fitting = [(one, one.vector) for one in self._entries.values() if one.vector is not None]
+            fitting = [(one, row) for one, row in fitting if row.shape == vector.shape]  # the embedder may have changed
+            if not fitting:
+                return []
+            self._rows = tuple(one for one, _ in fitting)
+            self._matrix = np.stack([row for _, row in fitting])
+        similarities = self._matrix @ vector
+        near = np.flatnonzero(similarities >= min_similarity)
+        return [(self._rows[row], float(similarities[row])) for row in near]
 
 
 def match_of(entry: Entry, similarity: float) -> Match:

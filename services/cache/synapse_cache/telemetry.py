@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 from prometheus_client import Counter, Gauge, Histogram
 
 _LOOKUPS = Counter("synapse_cache_lookups_total", "Requests by what the cache did.", ["status", "tier", "reason"])
@@ -24,8 +26,15 @@ _PENDING = Gauge("synapse_cache_journal_pending", "Answers accepted and not yet 
 
 def looked_up(status: str, tier: str, reason: str, seconds: float) -> None:
     """Count one request and the time the cache spent on it."""
-    _LOOKUPS.labels(status, tier, reason).inc()
-    _LOOKUP_SECONDS.labels(status, tier).observe(seconds)
+    lookups, durations = _children(status, tier, reason)
+    lookups.inc()
+    durations.observe(seconds)
+
+
+@lru_cache(maxsize=512)
+def _children(status: str, tier: str, reason: str) -> tuple[Counter, Histogram]:
+    """The two series of an outcome; looking them up by their labels each time would cost more than counting."""
+    return _LOOKUPS.labels(status, tier, reason), _LOOKUP_SECONDS.labels(status, tier)
 
 
 def stored(result: str) -> None:

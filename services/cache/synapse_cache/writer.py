@@ -248,6 +248,7 @@ class Writer:
                     self._recent.add(entry, vector, now=self._clock())
         if rows:
             await self._stores.vectors.insert(rows)
+            self._recent.in_store((entry for entry, _ in rows), now=self._clock())
 
     async def _vector(self, entry: Entry) -> Vector | None:
         """The entry's vector; None when its prompt is longer than the embedder sees."""
