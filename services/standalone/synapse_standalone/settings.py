@@ -15,6 +15,10 @@ _FOR_CHILDREN = {
     "MALLOC_ARENA_MAX": "2",  # glibc otherwise keeps an arena per thread: tens of MB over the mesh
     "TOKENIZERS_PARALLELISM": "false",
     "GRPC_ENABLE_FORK_SUPPORT": "0",
+    "OPENBLAS_NUM_THREADS": "1",  # the matrices here are small: more threads only wait for each other
+    # gRPC's older poller wakes fewer threads a call: a tenth of the CPU of a hit (docs/performance.md). gRPC logs and
+    # ignores names that it does not know.
+    "GRPC_EXPERIMENTS": "-event_engine_client,-event_engine_listener",
 }
 
 
