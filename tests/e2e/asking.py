@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import json
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-import httpx
 from openai import OpenAI
 
 STATUS = "x-synapse-cache-status"
@@ -20,7 +20,7 @@ class Reply:
 
     parsed: Any
     json: dict[str, Any]
-    headers: httpx.Headers
+    headers: Mapping[str, str]
 
     @property
     def status(self) -> str:
@@ -40,7 +40,7 @@ class Streamed:
 
     parsed: list[Any]
     chunks: list[dict[str, Any]]
-    headers: httpx.Headers
+    headers: Mapping[str, str]
 
     @property
     def status(self) -> str:

@@ -40,7 +40,7 @@ class Cache:
     """A bare client of CacheService in one namespace."""
 
     def __init__(self, channel: grpc.Channel, token: str, namespace: str) -> None:
-        self._stub: Any = cache_pb2_grpc.CacheServiceStub(channel)  # type: ignore[no-untyped-call]
+        self._stub: Any = cache_pb2_grpc.CacheServiceStub(channel)
         self._options: Any = {"metadata": [("x-synapse-identity", token)] if token else [], "timeout": 20}
         self._control = cache_pb2.CacheControl(namespace=namespace)
 
@@ -109,7 +109,8 @@ def test_a_backend_s_error_carries_rich_details(cache: Cache) -> None:
     with pytest.raises(grpc.RpcError) as caught:
         cache.generate(QUESTION, model="fail/429")
     assert caught.value.code() == grpc.StatusCode.RESOURCE_EXHAUSTED
-    status = rpc_status.from_call(caught.value)
+    failed: Any = caught.value
+    status = rpc_status.from_call(failed)
     info, retry = error_details_pb2.ErrorInfo(), error_details_pb2.RetryInfo()
     assert any(detail.Unpack(info) for detail in status.details)
     assert any(detail.Unpack(retry) for detail in status.details)
@@ -125,7 +126,7 @@ def test_a_request_without_a_model_is_invalid(cache: Cache) -> None:
 
 @pytest.mark.parametrize("service", ["", SERVICE])
 def test_health_is_served(channel: grpc.Channel, service: str) -> None:
-    stub: Any = health_pb2_grpc.HealthStub(channel)
+    stub: Any = health_pb2_grpc.HealthStub(channel)  # type: ignore[no-untyped-call]
     reply = stub.Check(health_pb2.HealthCheckRequest(service=service), timeout=10)
     assert reply.status == health_pb2.HealthCheckResponse.SERVING
 

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from typing import Any
 
-import httpx
 import pytest
 
 from tests.e2e import answers
@@ -104,7 +104,7 @@ def test_a_legacy_completion_is_replayed_field_for_field(ask: Asker, first: str,
         assert answers.comparable(answer) == expected
 
 
-def completed(asker: Asker, form: str) -> tuple[httpx.Headers, dict[str, Any]]:
+def completed(asker: Asker, form: str) -> tuple[Mapping[str, str], dict[str, Any]]:
     create = asker.client.completions.with_raw_response.create
     if form == "plain":
         whole = create(model="rich/text", prompt="Once upon a time", n=2)
