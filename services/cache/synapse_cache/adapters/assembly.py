@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import orjson
 
+from synapse.llm.v1.content_pb2 import Thinking, ToolCall
 from synapse.llm.v1.generation_pb2 import FINISH_REASON_UNSPECIFIED, Choice, Generation
 from synapse_cache.adapters.answers import answer_of
 
@@ -75,6 +76,8 @@ class _ChoiceParts:
     def __init__(self, index: int) -> None:
         self._choice = Choice(index=index)
         self._texts: dict[str, list[str]] = {}
+        self._calls: dict[int, ToolCall] = {}
+        self._thinking: dict[int, Thinking] = {}
         self._message_extra: dict[str, Any] = {}
         self._extra: dict[str, Any] = {}
 
@@ -97,18 +100,14 @@ class _ChoiceParts:
         self._choice.reasoning.field = piece.field or self._choice.reasoning.field
 
     def _think(self, piece: ThinkingDelta) -> None:
-        while len(self._choice.thinking) <= piece.index:
-            self._choice.thinking.add()
-        block = self._choice.thinking[piece.index]
+        block = self._thinking.setdefault(piece.index, Thinking())
         block.text += piece.text
         block.signature = piece.signature or block.signature
         block.redacted_data = piece.redacted_data or block.redacted_data
 
     def _call(self, pieces: Iterable[ToolCallDelta]) -> None:
         for piece in pieces:
-            while len(self._choice.tool_calls) <= piece.index:
-                self._choice.tool_calls.add()
-            call = self._choice.tool_calls[piece.index]
+            call = self._calls.setdefault(piece.index, ToolCall())
             call.id = piece.id or call.id
             call.type = piece.type or call.type
             call.name = piece.name or call.name
@@ -153,8 +152,10 @@ class _ChoiceParts:
             choice.refusal = "".join(self._texts["refusal"])
         if "reasoning" in self._texts:
             choice.reasoning.text = "".join(self._texts["reasoning"])
-        for index, call in enumerate(choice.tool_calls):
+        for index, call in sorted(self._calls.items()):
             call.arguments = "".join(self._texts.get(f"arguments {index}", ()))
+            choice.tool_calls.append(call)
+        choice.thinking.extend(block for _, block in sorted(self._thinking.items()))
         if (choice.tool_calls or choice.HasField("refusal")) and choice.content == "":
             choice.ClearField("content")  # backends open such a stream with an empty text that means null
         choice.message_extra_json = dump(self._message_extra)
