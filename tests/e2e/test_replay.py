@@ -36,6 +36,19 @@ def test_an_answer_is_replayed_field_for_field(ask: Asker, name: str, first: str
     assert answers.comparable(second_answer) == expected
 
 
+def test_usage_is_kept_where_the_stream_that_brought_it_did_not_show_it(ask: Asker) -> None:
+    streamed = ask.stream("Tell me.", model="rich/text")
+    assert not any("usage" in chunk for chunk in streamed.chunks)
+    assert ask("Tell me.", model="rich/text").json["usage"] == answers.USAGE
+
+
+def test_an_absurd_index_of_a_tool_call_costs_no_memory(ask: Asker) -> None:
+    ask.stream("Tell me.", model="far-index")
+    again = ask("Tell me.", model="far-index")
+    assert again.status == "HIT-L1"
+    assert again.json["choices"] == answers.SCENARIOS["text_and_tools"]["choices"]
+
+
 def test_a_hit_has_an_id_and_a_date_of_its_own(ask: Asker) -> None:
     first, second, third = (ask("Tell me.", model="rich/text").json for _ in range(3))
     assert first["id"] == "chatcmpl-upstream"

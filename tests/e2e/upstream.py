@@ -9,6 +9,7 @@
 | `slow`              | streams a word each 20 ms, 200 in all; the whole answer comes after 0.5 s                 |
 | `torn`              | breaks off inside the answer                                                              |
 | `late-error`        | an error object as the third event of a stream                                            |
+| `far-index`         | streams a tool call of the index 4 billion                                                |
 | `length` `filtered` | as `echo`, ended for the reason `length`, `content_filter`                                |
 | `spender`           | as `echo`, for 60 million tokens                                                          |
 """
@@ -102,6 +103,8 @@ def answer_of(body: Any) -> dict[str, Any]:
         return answers.SCENARIOS[model.removeprefix("rich/")]
     if model in {"slow", "torn"}:
         return answers.text_answer(" ".join(f"w{number}" for number in range(SLOW_WORDS)))
+    if model == "far-index":
+        return answers.SCENARIOS["text_and_tools"]
     usage = {"prompt_tokens": 0, "completion_tokens": SPENT_TOKENS, "total_tokens": SPENT_TOKENS}
     members = {"usage": usage} if model == "spender" else {}
     return answers.text_answer(echo(prompt_of(body)), finish_reason=_FINISHES.get(model, "stop"), **members)
@@ -151,6 +154,8 @@ async def _stream(writer: asyncio.StreamWriter, body: Any, answer: dict[str, Any
 
 def _pieces(model: str, answer: dict[str, Any], *, include_usage: bool) -> Iterator[bytes]:
     chunks = answers.chunks_of(answer, include_usage=include_usage)
+    if model == "far-index":
+        chunks = _far(chunks)
     if model in {"slow", "torn"}:
         chunks = _words(chunks, answer["choices"][0]["message"]["content"].split(" "))
     for number, chunk in enumerate(chunks):
@@ -159,6 +164,15 @@ def _pieces(model: str, answer: dict[str, Any], *, include_usage: bool) -> Itera
             return
         yield b"data: %b\n\n" % orjson.dumps(chunk)
     yield b"data: [DONE]\n\n"
+
+
+def _far(chunks: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The chunks with an absurd index of their tool call."""
+    for chunk in chunks:
+        for choice in chunk["choices"]:
+            for call in choice["delta"].get("tool_calls", ()):
+                call["index"] = 4_000_000_000
+    return chunks
 
 
 def _words(chunks: list[dict[str, Any]], words: list[str]) -> list[dict[str, Any]]:
