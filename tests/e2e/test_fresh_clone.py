@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.mesh import MeshProcess, clean_environment
+from tests.support.redis_servers import missing
 
 ROOT = Path(__file__).resolve().parents[2]
 READY_SECONDS = 420.0
@@ -53,7 +54,10 @@ def _newcomer() -> dict[str, str]:
 @pytest.fixture(scope="module")
 def clone(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Clone]:
     for tool in ("git", "make", "curl"):
-        assert shutil.which(tool), f"{tool} is not on this machine"
+        if shutil.which(tool) is None:
+            missing(f"{tool}: not on this machine")
+    if not (ROOT / ".git").exists():
+        missing("git: these files are no repository that could be cloned")
     yield (clone := Clone(tmp_path_factory.mktemp("clone")))
     shutil.rmtree(clone.folder, ignore_errors=True)  # half a gigabyte
 
