@@ -58,8 +58,10 @@ class Plan:
             steps[f"miss-c{level}"] = self._asked(self.world.door, level)
             strict = self.world.door_to("/v1/chat/completions", ("x-synapse-max-error", "0"))
             steps[f"exact-miss-c{level}"] = self._asked(strict, level)
+            steps[f"hedged-miss-c{level}"] = self._asked(self.world.hedged_door, level)
             steps[f"direct-stream-c{level}"] = self._paced(Door(self.world.upstream.port), level)
             steps[f"streamed-miss-c{level}"] = self._paced(self.world.door, level)
+            steps[f"hedged-streamed-miss-c{level}"] = self._paced(self.world.hedged_door, level)
         return steps
 
     def _fastapi(self, level: int) -> Step:

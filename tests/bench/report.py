@@ -12,6 +12,13 @@ from tests.bench.results import Results, rows
 BEGIN = "<!-- bench: written by `make bench ARGS=--markdown` -->"
 END = "<!-- bench: end -->"
 _NOISY_CORES = 0.3
+_MISSES = (
+    ("miss", "direct"),
+    ("exact-miss", "direct"),
+    ("hedged-miss", "direct"),
+    ("streamed-miss", "direct-stream"),
+    ("hedged-streamed-miss", "direct-stream"),
+)
 
 
 def markdown(results: Results) -> str:
@@ -97,7 +104,7 @@ def _spread(runs: Iterable[Figures]) -> str:
 
 def _added(results: Results) -> str:
     body = []
-    for step, direct in (("miss", "direct"), ("exact-miss", "direct"), ("streamed-miss", "direct-stream")):
+    for step, direct in _MISSES:
         for level in (1, 16):
             more = results.added(f"{step}-c{level}", f"{direct}-c{level}")
             if more is not None:

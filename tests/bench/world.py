@@ -26,10 +26,12 @@ class World:
     """The servers of a benchmark: the mesh, its upstream, and what the floors need."""
 
     mesh: Mesh
+    hedged: Mesh
     upstream: Server
     app: Server
     valkey: Server
     pids: Mapping[str, int]
+    hedged_pids: Mapping[str, int]
 
     @property
     def door(self) -> Door:
@@ -39,6 +41,11 @@ class World:
     def door_to(self, path: str, *headers: tuple[str, str]) -> Door:
         """Any path of the mesh, with its key and further headers."""
         return Door(self.mesh.port, path, (("Authorization", f"Bearer {self.mesh.key}"), *headers))
+
+    @property
+    def hedged_door(self) -> Door:
+        """Chat completions of the mesh that asks the upstream while it searches by meaning."""
+        return Door(self.hedged.port, "/v1/chat/completions", (("Authorization", f"Bearer {self.hedged.key}"),))
 
     def upstream_calls(self) -> int:
         """How many chat completions the upstream has answered."""
@@ -55,7 +62,7 @@ class World:
 
     async def measure(self, port: int, asks: Iterator[Ask], *, concurrency: int, seconds: float) -> Figures:
         """One run against a port of this world; what the mesh does behind the last answer counts, too."""
-        pids = self.pids if port == self.mesh.port else self._floor(port)
+        pids = self._pids(port)
         await self.settle()
         calls, upstream_cpu = self.upstream_calls(), cpu_seconds(self.upstream.pid)
         before = Meter.read(pids)
@@ -67,7 +74,9 @@ class World:
         upstream_calls = self.upstream_calls() - calls
         return figures(tally, used, driver_cpu=driver, known_cpu=upstream_cpu, upstream_calls=upstream_calls)
 
-    def _floor(self, port: int) -> dict[str, int]:
+    def _pids(self, port: int) -> Mapping[str, int]:
+        if port in {self.mesh.port, self.hedged.port}:
+            return self.pids if port == self.mesh.port else self.hedged_pids
         return {"app": self.app.pid} if port == self.app.port else {"upstream": self.upstream.pid}
 
 
@@ -79,4 +88,7 @@ def world(folder: Path) -> Iterator[World]:
         app = stack.enter_context(servers.constant_app(folder))
         valkey = stack.enter_context(servers.valkey(folder))
         mesh = stack.enter_context(servers.mesh(folder / "state", upstream.port))
-        yield World(mesh, upstream, app, valkey, mesh.pids())
+        config = folder / "hedged.json"
+        config.write_text('{"cache": {"hedge_after_ms": 0}}')
+        hedged = stack.enter_context(servers.mesh(folder / "hedged", upstream.port, config=config))
+        yield World(mesh, hedged, upstream, app, valkey, mesh.pids(), hedged.pids())

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 OpenStore: TypeAlias = Callable[[str, int], Awaitable["VectorStore"]]
 _log = logging.getLogger("synapse.cache.vectors")
 _FIRST_RETRY_SECONDS = 0.2
-_LAST_RETRY_SECONDS = 5.0
+_LAST_RETRY_SECONDS = 1.0
 _DESCRIBE_TIMEOUT_SECONDS = 5.0
 _OPEN_TIMEOUT_SECONDS = 60.0
 

@@ -96,7 +96,7 @@ class EmbeddedVectorStore:
         if known is None or len(known) > _INLINE_ROWS:
             return await self._read(lambda db: rank(db, find(self._load(db, spot))))
         numbers = find(known)
-        return await self._read(lambda db: rank(db, numbers)) if numbers else []
+        return self._read_here(lambda db: rank(db, numbers)) if numbers else []
 
     async def fetch(self, tenant: str, entry_id: str) -> Entry | None:
         """As the port says."""
@@ -156,7 +156,12 @@ class EmbeddedVectorStore:
         return await asyncio.get_running_loop().run_in_executor(self._readers, self._read_here, work)
 
     def _read_here(self, work: Callable[[sqlite3.Connection], T]) -> T:
-        """Runs in a reader thread, each of which keeps a connection."""
+        """Runs in a reader thread, or on the event loop where a dozen rows are cheaper to read than to hand over.
+
+        Each thread keeps a connection.
+        """
+        if self._closed:
+            raise StoreUnavailable(f"vector store {self._path}: closed")
         with file.explained(self._path):
             db: sqlite3.Connection | None = getattr(self._mine, "db", None)
             if db is None:
