@@ -75,12 +75,19 @@ def wrong_type(param: str, expected: str, value: object) -> Problem:
     return invalid(f"Invalid type for '{param}': expected {expected}, got {found}.", param, "invalid_type")
 
 
+_LONGEST_SDK_WAIT_SECONDS = 120
+"""Beyond this the official SDKs ignore `retry-after` and try again within seconds."""
+
+
 def retry_headers(seconds: float) -> Headers:
-    """When to try again: whole seconds, rounded up, and milliseconds."""
-    return [
+    """When to try again: whole seconds, rounded up, and milliseconds; and not at once where SDKs would not wait."""
+    headers = [
         (b"retry-after", b"%d" % max(1, math.ceil(seconds))),
         (b"retry-after-ms", b"%d" % max(1, math.ceil(seconds * 1000))),
     ]
+    if seconds > _LONGEST_SDK_WAIT_SECONDS:
+        headers.append((b"x-should-retry", b"false"))
+    return headers
 
 
 def too_many(message: str, *, retry_after_seconds: float) -> Problem:
