@@ -779,7 +779,7 @@ class GetStatsResponse(_message.Message):
 
     @_builtins.property
     def dependencies(self) -> _containers.ScalarMap[_builtins.str, _builtins.str]:
-        """State of each dependency: "redis", "vectors", "embed", "router" to "ok", "degraded" or "down"."""
+        """State of each dependency: "redis", "vectors", "embed" to "ok", "degraded" or "down"."""
 
     @_builtins.property
     def start_time(self) -> _timestamp_pb2.Timestamp:
