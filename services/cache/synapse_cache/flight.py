@@ -28,6 +28,13 @@ class Flight(Generic[B, R]):
         self.joined = 0
 
     @property
+    def brings(self) -> bool:
+        """Whether it has brought something to serve: a batch, or its result."""
+        if self._batches:
+            return True
+        return self._result.done() and not self._result.cancelled() and self._result.exception() is None
+
+    @property
     def landed(self) -> bool:
         """Whether it ended, with a result or an error."""
         return self._result.done()
@@ -58,6 +65,11 @@ class Flight(Generic[B, R]):
                 return
             else:
                 await changed.wait()
+
+    async def first(self) -> None:
+        """Return when it has brought something, or has ended. To be called aboard."""
+        while not self._batches and not self._result.done():
+            await self._changed.wait()
 
     @contextmanager
     def aboard(self) -> Iterator[None]:

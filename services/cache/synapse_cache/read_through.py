@@ -64,8 +64,8 @@ class _Begun:
 class ReadThrough:
     """Answers questions from the cache, or from the backends, storing what they say.
 
-    With `hedge_after_seconds`, a backend is asked once the search by meaning has taken that long, and left again
-    when the search hits: latency bought with cancelled calls.
+    With `hedge_after_seconds`, a backend is asked once the search by meaning has taken that long; what comes first is
+    served, and a backend that comes second is left again: latency bought with cancelled calls.
     """
 
     def __init__(
@@ -192,13 +192,27 @@ class ReadThrough:
         search = self._guarded(self._lookup.find_by_meaning(question, found.place, policy), found.place, question)
         if depart is None or self._hedge_after is None or policy.only_if_cached:
             return await search, None
-        searching = asyncio.create_task(search)
+        return await self._hedged(found, asyncio.create_task(search), depart, after=self._hedge_after)
+
+    async def _hedged(
+        self, found: Found, searching: asyncio.Task[Found], depart: Callable[[Found], _Trip], *, after: float
+    ) -> tuple[Found, _Trip | None]:
+        """What the search finds, or the backend call begun meanwhile if that brings something first."""
+        first: asyncio.Task[None] | None = None
         try:
-            await asyncio.wait({searching}, timeout=self._hedge_after)
-            trip = None if searching.done() else depart(found)
+            await asyncio.wait({searching}, timeout=after)
+            if searching.done():
+                return searching.result(), None
+            trip = depart(found)
+            first = asyncio.create_task(trip.flight.first())
+            await asyncio.wait({searching, first}, return_when=asyncio.FIRST_COMPLETED)
+            if not searching.done() and trip.flight.brings:
+                return replace(found, result=Miss("hedged")), trip
             return await searching, trip
         finally:
             searching.cancel()
+            if first is not None:
+                first.cancel()
 
     async def _guarded(self, lookup: Awaitable[Found], place: Place, question: Question) -> Found:
         try:

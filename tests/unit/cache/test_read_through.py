@@ -310,6 +310,7 @@ async def test_a_hedged_question_is_asked_while_the_search_by_meaning_goes_on() 
         task = asyncio.create_task(world.ask(FRANCE))
         await asyncio.sleep(0.1)
         assert world.upstream.calls == 1
+        assert task.done(), "what the backend says is not held back for the search"
         assert (await task).outcome.stored
 
 
@@ -322,6 +323,14 @@ async def test_a_hedged_call_is_left_again_when_the_search_hits() -> None:
         await asyncio.sleep(0.01)
     assert served.outcome.tier is Tier.L2
     assert (world.upstream.calls, world.upstream.cancelled) == (2, 1)
+
+
+async def test_a_hedged_call_that_fails_leaves_the_search_its_chance() -> None:
+    async with cache_world(hedge_after_seconds=0.0) as world:
+        await world.ask(FRANCE)
+        await world.settled()
+        world.embedder.delay_seconds, world.upstream.error = 0.05, Unavailable("overloaded")
+        assert (await world.ask(REWORDED)).outcome.tier is Tier.L2
 
 
 async def test_an_exact_hit_is_never_hedged() -> None:
