@@ -185,7 +185,8 @@ class Lookup:
             telemetry.dependency_failed(down.name)
             trouble = "vectors_unavailable"
         unique = {match.entry_id: match for match in matches if not _too_old(match.created_at, policy, now)}
-        best = sorted(unique.values(), key=lambda match: -match.similarity)[: rules.max_candidates]
+        newest_of_equals = sorted(unique.values(), key=lambda match: (-match.similarity, -match.created_at))
+        best = newest_of_equals[: rules.max_candidates]
         return best, trouble
 
     async def _decide(self, question: Question, place: Place, matches: list[Match], max_error: float) -> Hit | Miss:

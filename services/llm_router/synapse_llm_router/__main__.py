@@ -17,7 +17,7 @@ async def serve(config: Config, stopping: asyncio.Event) -> None:
 
 def main() -> None:
     """Run the llm-router until it is told to stop."""
-    process.run("router", serve)
+    process.run("llm-router", serve)
 
 
 if __name__ == "__main__":

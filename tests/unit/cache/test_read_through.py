@@ -121,6 +121,17 @@ async def test_no_cache_asks_again_and_stores_the_new_answer() -> None:
     assert later.answer == fresh.answer
 
 
+async def test_a_refreshed_answer_serves_other_wordings_too() -> None:
+    async with cache_world() as world:
+        await world.ask(FRANCE)
+        await world.settled()
+        world.clock.advance(1)
+        world.upstream.generation = a_generation("Paris, still.")
+        fresh = await world.ask(FRANCE, policy=Policy(no_cache=True))
+        await world.settled()
+        assert (await world.ask(REWORDED)).outcome.entry_id == fresh.outcome.entry_id
+
+
 async def test_skip_does_not_serve_what_is_stored() -> None:
     async with cache_world() as world:
         await world.ask(FRANCE)
