@@ -269,7 +269,7 @@ async def test_a_stream_longer_than_a_body_may_be_is_refused(stub: Stub, double:
     double.behaviour.events = [sse({"choices": [{"index": 0, "delta": {"content": "a" * 1000}}]})] * 300
     error, text = await failure_of(stub, streamed=True)
     assert error.reason == "UPSTREAM_TOO_LARGE"
-    assert len(text) > 100_000
+    assert text, "what came before the limit has reached the caller"
 
 
 async def test_a_call_that_gets_no_connection_is_told_that_all_are_taken(double: OpenAIDouble) -> None:
