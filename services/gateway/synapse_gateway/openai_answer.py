@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import secrets
 from typing import Any, Protocol
 
 from synapse.llm.v1 import content_pb2, generation_pb2
@@ -29,11 +28,6 @@ class Finished(Protocol):
     def finish_detail(self) -> str:
         """The provider's own word for it."""
         ...
-
-
-def fresh_id(prefix: str) -> str:
-    """A new id of an answer, such as `chatcmpl-...`."""
-    return prefix + secrets.token_hex(12)
 
 
 def finish_reason(choice: Finished) -> str | None:

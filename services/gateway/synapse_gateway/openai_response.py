@@ -7,7 +7,8 @@ from typing import Any
 
 from synapse.llm.v1 import generation_pb2
 from synapse_gateway import jsontext
-from synapse_gateway.openai_answer import finish_reason, fresh_id, logprobs, merged, tool_call, usage
+from synapse_gateway.openai_answer import finish_reason, logprobs, merged, tool_call, usage
+from synapse_runtime.ids import fresh_id
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import secrets
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from synapse_runtime.errors import DeadlineExceeded, Unauthenticated
 from synapse_runtime.identity import METADATA_KEY, Identity, Role, TokenVerifier
+from synapse_runtime.ids import fresh_id
 
 if TYPE_CHECKING:
     import grpc
@@ -68,7 +68,7 @@ class CallReader:
 
 def new_request_id() -> str:
     """A fresh request id."""
-    return f"req_{secrets.token_hex(12)}"
+    return fresh_id("req_")
 
 
 def _text(value: str | bytes | None, *, limit: int = _MAX_REQUEST_ID) -> str:
