@@ -73,7 +73,7 @@ def first_pk(tenant: str, entry_id: str) -> str:
 def live_in(place: Place, scope: str, now: float) -> str:
     """Filter: first rows of a place and scope that may be found now."""
     spot = hashed("spot", place.tenant, place.namespace, str(place.epoch), scope)
-    return f"{of_tenant(place.tenant)} and spot == '{spot}' and part == 0 and expires_at > {now:.6f}"
+    return f"{of_tenant(place.tenant)} and spot == '{spot}' and part == 0 and expires_at > {float(now)!r}"
 
 
 def of_tenant(tenant: str) -> str:
@@ -98,7 +98,7 @@ def before_epoch(tenant: str, namespace: str, epoch: int) -> str:
 
 def expired(now: float) -> str:
     """Filter: rows that nobody may find any more."""
-    return f"expires_at <= {now:.6f}"
+    return f"expires_at <= {float(now)!r}"
 
 
 def _quoted(hashes: Iterable[str]) -> str:
