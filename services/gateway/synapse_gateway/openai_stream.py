@@ -6,6 +6,7 @@ between them without building an object.
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Iterable
 from typing import Any
 
@@ -23,7 +24,7 @@ _CONTENT = generation_pb2.ChoiceDelta.CONTENT_FIELD_NUMBER
 _DELTAS = generation_pb2.GenerationEvent.DELTAS_FIELD_NUMBER
 
 
-class Chunks:
+class Chunks(ABC):
     """Writes the events of one answer. Subclasses say how a piece of a choice looks."""
 
     kind = ""
@@ -132,8 +133,9 @@ class Chunks:
         self._begun.add(delta.index)
         return jsontext.encode(merged(made, delta.extra_json))
 
+    @abstractmethod
     def _piece(self, delta: generation_pb2.ChoiceDelta) -> dict[str, Any]:
-        raise NotImplementedError
+        """A piece of one choice in the form of this kind of answer."""
 
 
 class ChatChunks(Chunks):
