@@ -1,7 +1,7 @@
 """Ids that tell things apart and keep no secret: of requests and of answers.
 
-They come from a generator seeded by the operating system once: asking it for each id costs a system call of up to
-20 us, a fiftieth of a cached answer. What must not be guessed (keys, entry ids) comes from `secrets`.
+They come from a generator seeded by the operating system once, which saves a system call for each. What must not be
+guessed (keys, entry ids) comes from `secrets`.
 """
 
 from __future__ import annotations
