@@ -9,7 +9,7 @@ import orjson
 from fastapi import Request
 from starlette.responses import Response, StreamingResponse
 
-from synapse_gateway import jsontext
+from synapse_gateway.body import read_object
 from synapse_gateway.exchange import SCOPE_KEY, Exchange
 from synapse_gateway.ports import Mesh
 from synapse_gateway.problems import Problem, invalid
@@ -47,7 +47,7 @@ class Admin:
         if not raw:
             return {} if binding.body == "*" else None
         if binding.body in {"", "*"}:
-            return jsontext.read_object(raw)
+            return read_object(raw)
         try:
             return orjson.loads(raw)
         except orjson.JSONDecodeError as error:

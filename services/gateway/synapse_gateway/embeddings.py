@@ -12,10 +12,10 @@ from typing import Any
 import orjson
 
 from synapse.embed.v1 import embed_pb2
-from synapse_gateway import jsontext
+from synapse_gateway.body import read_object
 from synapse_gateway.exchange import Exchange
 from synapse_gateway.metrics import Metrics
-from synapse_gateway.openai_content import required_text
+from synapse_gateway.openai.content import required_text
 from synapse_gateway.ports import Mesh
 from synapse_gateway.presence import Presence
 from synapse_gateway.problems import invalid, missing, wrong_type
@@ -35,7 +35,7 @@ class Embeddings:
 
     async def __call__(self, exchange: Exchange) -> None:
         """Answer one request."""
-        body = jsontext.read_object(await exchange.body(self._max_body_bytes))
+        body = read_object(await exchange.body(self._max_body_bytes))
         request, write = _request(body), _writer(body)
         exchange.known_account.require_model(request.model)
         began = time.perf_counter()

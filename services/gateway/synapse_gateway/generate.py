@@ -12,13 +12,13 @@ import orjson
 
 from synapse.cache.v1 import cache_pb2
 from synapse.llm.v1 import generation_pb2
-from synapse_gateway import controls, openai_request, openai_response, outcome
+from synapse_gateway import controls, outcome
 from synapse_gateway.errors import to_problem
 from synapse_gateway.exchange import JSON, Exchange
 from synapse_gateway.metrics import Metrics
-from synapse_gateway.openai_request import Asked
-from synapse_gateway.openai_response import Stamp
-from synapse_gateway.openai_stream import PING, ChatChunks, Chunks, CompletionChunks
+from synapse_gateway.openai.request import Asked, read_chat, read_completion
+from synapse_gateway.openai.response import Stamp, chat, completion
+from synapse_gateway.openai.stream import PING, ChatChunks, Chunks, CompletionChunks
 from synapse_gateway.ports import Mesh
 from synapse_gateway.presence import Presence
 from synapse_gateway.problems import Headers
@@ -42,8 +42,8 @@ class Dialect:
     chunks: type[Chunks]
 
 
-CHAT = Dialect("chat", openai_request.read_chat, openai_response.chat, ChatChunks)
-COMPLETIONS = Dialect("completions", openai_request.read_completion, openai_response.completion, CompletionChunks)
+CHAT = Dialect("chat", read_chat, chat, ChatChunks)
+COMPLETIONS = Dialect("completions", read_completion, completion, CompletionChunks)
 
 
 class Generate:

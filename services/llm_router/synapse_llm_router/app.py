@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from synapse.router.v1 import router_pb2
 from synapse_llm_router.adapters.http_client import HttpClient, Limits
 from synapse_llm_router.adapters.measured import MeasuredUpstream
-from synapse_llm_router.adapters.openai_upstream import OpenAIUpstream
+from synapse_llm_router.adapters.openai.upstream import OpenAIUpstream
 from synapse_llm_router.catalog import Catalog
 from synapse_llm_router.routing import Offer, Routes, models_of
 from synapse_llm_router.rpc import RouterServicer

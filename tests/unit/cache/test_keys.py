@@ -50,6 +50,7 @@ CHANGES: dict[str, Change] = {
     "member of a message": lambda r: setattr(r.messages[-1], "extra_json", '{"cache":1}'),
     "image": lambda r: r.messages[-1].parts.add().image.MergeFromString(b"\n\x05img-1"),
     "kind": lambda r: setattr(r, "kind", 2),
+    "betas": lambda r: r.betas.append("context-1m"),
 }
 
 

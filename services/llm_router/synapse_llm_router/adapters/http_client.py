@@ -12,7 +12,7 @@ from typing import Self
 import aiohttp
 from yarl import URL
 
-from synapse_llm_router.adapters import openai_errors as failures
+from synapse_llm_router.adapters import failures
 from synapse_llm_router.metrics import RETRIES
 from synapse_runtime.errors import SynapseError
 

@@ -292,6 +292,7 @@ class Outcome(_message.Message):
     LATENCY_FIELD_NUMBER: _builtins.int
     EMBED_LATENCY_FIELD_NUMBER: _builtins.int
     SHARED_FIELD_NUMBER: _builtins.int
+    COST_SAVED_NANOS_FIELD_NUMBER: _builtins.int
     status: Global___CacheStatus.ValueType
     """Hit, miss or bypass."""
     tier: Global___CacheTier.ValueType
@@ -312,6 +313,8 @@ class Outcome(_message.Message):
     """Tokens that a hit saved: what the answer cost when it was made."""
     shared: _builtins.bool
     """Whether another request joined the call that this one began."""
+    cost_saved_nanos: _builtins.int
+    """What a hit saved by the table of prices at the time the answer was made, in billionths of a US dollar."""
     @_builtins.property
     def age(self) -> _duration_pb2.Duration:
         """How old the served answer is."""
@@ -345,10 +348,11 @@ class Outcome(_message.Message):
         latency: _duration_pb2.Duration | None = ...,
         embed_latency: _duration_pb2.Duration | None = ...,
         shared: _builtins.bool = ...,
+        cost_saved_nanos: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_similarity", b"_similarity", "age", b"age", "embed_latency", b"embed_latency", "latency", b"latency", "similarity", b"similarity", "ttl", b"ttl"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_similarity", b"_similarity", "age", b"age", "collapsed", b"collapsed", "embed_latency", b"embed_latency", "entry_id", b"entry_id", "key", b"key", "latency", b"latency", "reason", b"reason", "shared", b"shared", "similarity", b"similarity", "status", b"status", "stored", b"stored", "tier", b"tier", "tokens_saved", b"tokens_saved", "ttl", b"ttl"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_similarity", b"_similarity", "age", b"age", "collapsed", b"collapsed", "cost_saved_nanos", b"cost_saved_nanos", "embed_latency", b"embed_latency", "entry_id", b"entry_id", "key", b"key", "latency", b"latency", "reason", b"reason", "shared", b"shared", "similarity", b"similarity", "status", b"status", "stored", b"stored", "tier", b"tier", "tokens_saved", b"tokens_saved", "ttl", b"ttl"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__similarity: _TypeAlias = _typing.Literal["similarity"]  # noqa: Y015
     _WhichOneofArgType__similarity: _TypeAlias = _typing.Literal["_similarity", b"_similarity"]  # noqa: Y015
@@ -747,6 +751,7 @@ class GetStatsResponse(_message.Message):
     DEPENDENCIES_FIELD_NUMBER: _builtins.int
     START_TIME_FIELD_NUMBER: _builtins.int
     EMBEDDER_FIELD_NUMBER: _builtins.int
+    COST_SAVED_FIELD_NUMBER: _builtins.int
     requests: _builtins.int
     """Requests answered, bypasses included."""
     hits: _builtins.int
@@ -773,6 +778,8 @@ class GetStatsResponse(_message.Message):
     """Answers accepted and not yet in every store."""
     embedder: _builtins.str
     """Fingerprint of the embedder's vector space; empty when not known yet."""
+    cost_saved: _builtins.float
+    """What hits saved by the table of prices, in US dollars."""
     @_builtins.property
     def miss_reasons(self) -> _containers.ScalarMap[_builtins.str, _builtins.int]:
         """Misses by reason."""
@@ -804,10 +811,11 @@ class GetStatsResponse(_message.Message):
         dependencies: _abc.Mapping[_builtins.str, _builtins.str] | None = ...,
         start_time: _timestamp_pb2.Timestamp | None = ...,
         embedder: _builtins.str = ...,
+        cost_saved: _builtins.float = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["start_time", b"start_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["bypasses", b"bypasses", "cache_hit_rate", b"cache_hit_rate", "collapsed", b"collapsed", "dependencies", b"dependencies", "embedder", b"embedder", "entries", b"entries", "hits", b"hits", "hits_exact", b"hits_exact", "hits_semantic", b"hits_semantic", "journal_pending", b"journal_pending", "miss_reasons", b"miss_reasons", "misses", b"misses", "requests", b"requests", "start_time", b"start_time", "stores", b"stores", "tokens_saved", b"tokens_saved"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["bypasses", b"bypasses", "cache_hit_rate", b"cache_hit_rate", "collapsed", b"collapsed", "cost_saved", b"cost_saved", "dependencies", b"dependencies", "embedder", b"embedder", "entries", b"entries", "hits", b"hits", "hits_exact", b"hits_exact", "hits_semantic", b"hits_semantic", "journal_pending", b"journal_pending", "miss_reasons", b"miss_reasons", "misses", b"misses", "requests", b"requests", "start_time", b"start_time", "stores", b"stores", "tokens_saved", b"tokens_saved"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

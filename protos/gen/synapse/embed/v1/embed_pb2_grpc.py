@@ -45,6 +45,11 @@ class EmbedServiceStub:
                 request_serializer=synapse_dot_embed_dot_v1_dot_embed__pb2.ListModelsRequest.SerializeToString,
                 response_deserializer=synapse_dot_embed_dot_v1_dot_embed__pb2.ListModelsResponse.FromString,
                 _registered_method=True)
+        self.Rerank = channel.unary_unary(
+                '/synapse.embed.v1.EmbedService/Rerank',
+                request_serializer=synapse_dot_embed_dot_v1_dot_embed__pb2.RerankRequest.SerializeToString,
+                response_deserializer=synapse_dot_embed_dot_v1_dot_embed__pb2.RerankResponse.FromString,
+                _registered_method=True)
 
 
 class EmbedServiceServicer:
@@ -66,6 +71,14 @@ class EmbedServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def Rerank(self, request, context):
+        """Ranks documents by how well they answer a query. INVALID_ARGUMENT for no query or no or too many documents, NOT_FOUND
+        for an unknown model, RESOURCE_EXHAUSTED when the queue is full.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_EmbedServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -78,6 +91,11 @@ def add_EmbedServiceServicer_to_server(servicer, server):
                     servicer.ListModels,
                     request_deserializer=synapse_dot_embed_dot_v1_dot_embed__pb2.ListModelsRequest.FromString,
                     response_serializer=synapse_dot_embed_dot_v1_dot_embed__pb2.ListModelsResponse.SerializeToString,
+            ),
+            'Rerank': grpc.unary_unary_rpc_method_handler(
+                    servicer.Rerank,
+                    request_deserializer=synapse_dot_embed_dot_v1_dot_embed__pb2.RerankRequest.FromString,
+                    response_serializer=synapse_dot_embed_dot_v1_dot_embed__pb2.RerankResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -135,6 +153,33 @@ class EmbedService:
             '/synapse.embed.v1.EmbedService/ListModels',
             synapse_dot_embed_dot_v1_dot_embed__pb2.ListModelsRequest.SerializeToString,
             synapse_dot_embed_dot_v1_dot_embed__pb2.ListModelsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def Rerank(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/synapse.embed.v1.EmbedService/Rerank',
+            synapse_dot_embed_dot_v1_dot_embed__pb2.RerankRequest.SerializeToString,
+            synapse_dot_embed_dot_v1_dot_embed__pb2.RerankResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -39,6 +39,10 @@ class EmbedServiceStub:
     """
     ListModels: _grpc.UnaryUnaryMultiCallable[_embed_pb2.ListModelsRequest, _embed_pb2.ListModelsResponse]
     """Lists the models served."""
+    Rerank: _grpc.UnaryUnaryMultiCallable[_embed_pb2.RerankRequest, _embed_pb2.RerankResponse]
+    """Ranks documents by how well they answer a query. INVALID_ARGUMENT for no query or no or too many documents, NOT_FOUND
+    for an unknown model, RESOURCE_EXHAUSTED when the queue is full.
+    """
 
 @_typing.type_check_only
 class EmbedServiceAsyncStub(EmbedServiceStub):
@@ -51,6 +55,10 @@ class EmbedServiceAsyncStub(EmbedServiceStub):
     """
     ListModels: _aio.UnaryUnaryMultiCallable[_embed_pb2.ListModelsRequest, _embed_pb2.ListModelsResponse]  # type: ignore[assignment]
     """Lists the models served."""
+    Rerank: _aio.UnaryUnaryMultiCallable[_embed_pb2.RerankRequest, _embed_pb2.RerankResponse]  # type: ignore[assignment]
+    """Ranks documents by how well they answer a query. INVALID_ARGUMENT for no query or no or too many documents, NOT_FOUND
+    for an unknown model, RESOURCE_EXHAUSTED when the queue is full.
+    """
 
 class EmbedServiceServicer(metaclass=_abc_1.ABCMeta):
     """Turns texts into vectors, on the bundled model or on a backend behind it."""
@@ -72,5 +80,15 @@ class EmbedServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_embed_pb2.ListModelsResponse, _abc.Awaitable[_embed_pb2.ListModelsResponse]]:
         """Lists the models served."""
+
+    @_abc_1.abstractmethod
+    def Rerank(
+        self,
+        request: _embed_pb2.RerankRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_embed_pb2.RerankResponse, _abc.Awaitable[_embed_pb2.RerankResponse]]:
+        """Ranks documents by how well they answer a query. INVALID_ARGUMENT for no query or no or too many documents, NOT_FOUND
+        for an unknown model, RESOURCE_EXHAUSTED when the queue is full.
+        """
 
 def add_EmbedServiceServicer_to_server(servicer: EmbedServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

@@ -10,6 +10,7 @@ from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from google.protobuf.internal import containers as _containers
 from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
 from synapse.llm.v1 import content_pb2 as _content_pb2
+from synapse.llm.v1 import request_pb2 as _request_pb2
 import builtins as _builtins
 import sys
 import typing as _typing
@@ -61,6 +62,38 @@ FINISH_REASON_OTHER: FinishReason.ValueType  # 6
 """Another reason: see `finish_detail`."""
 Global___FinishReason: _TypeAlias = FinishReason  # noqa: Y015
 
+class _BlockKind:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _BlockKindEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_BlockKind.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    BLOCK_KIND_UNSPECIFIED: _BlockKind.ValueType  # 0
+    """Not told."""
+    BLOCK_KIND_TEXT: _BlockKind.ValueType  # 1
+    """A stretch of the choice's `content`."""
+    BLOCK_KIND_THINKING: _BlockKind.ValueType  # 2
+    """The next of the choice's `thinking`."""
+    BLOCK_KIND_TOOL_CALL: _BlockKind.ValueType  # 3
+    """The next of the choice's `tool_calls`."""
+    BLOCK_KIND_OPAQUE: _BlockKind.ValueType  # 4
+    """A block of a kind not known here, such as the result of a tool that the provider ran."""
+
+class BlockKind(_BlockKind, metaclass=_BlockKindEnumTypeWrapper):
+    """What a block of an answer is."""
+
+BLOCK_KIND_UNSPECIFIED: BlockKind.ValueType  # 0
+"""Not told."""
+BLOCK_KIND_TEXT: BlockKind.ValueType  # 1
+"""A stretch of the choice's `content`."""
+BLOCK_KIND_THINKING: BlockKind.ValueType  # 2
+"""The next of the choice's `thinking`."""
+BLOCK_KIND_TOOL_CALL: BlockKind.ValueType  # 3
+"""The next of the choice's `tool_calls`."""
+BLOCK_KIND_OPAQUE: BlockKind.ValueType  # 4
+"""A block of a kind not known here, such as the result of a tool that the provider ran."""
+Global___BlockKind: _TypeAlias = BlockKind  # noqa: Y015
+
 @_typing.final
 class Generation(_message.Message):
     """One complete answer."""
@@ -75,6 +108,7 @@ class Generation(_message.Message):
     SYSTEM_FINGERPRINT_FIELD_NUMBER: _builtins.int
     SERVICE_TIER_FIELD_NUMBER: _builtins.int
     EXTRA_JSON_FIELD_NUMBER: _builtins.int
+    PROTOCOL_FIELD_NUMBER: _builtins.int
     id: _builtins.str
     """The provider's id of the answer; a cached answer goes out under an id of its own."""
     model: _builtins.str
@@ -85,6 +119,10 @@ class Generation(_message.Message):
     """The service tier that answered."""
     extra_json: _builtins.str
     """A JSON object of the members that have no field here."""
+    protocol: _request_pb2.Protocol.ValueType
+    """The protocol that the backend answered in: members without a field go only to clients that speak it. Unset is
+    taken as the client's own.
+    """
     @_builtins.property
     def create_time(self) -> _timestamp_pb2.Timestamp:
         """When the answer was made."""
@@ -108,10 +146,11 @@ class Generation(_message.Message):
         system_fingerprint: _builtins.str | None = ...,
         service_tier: _builtins.str | None = ...,
         extra_json: _builtins.str = ...,
+        protocol: _request_pb2.Protocol.ValueType = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_service_tier", b"_service_tier", "_system_fingerprint", b"_system_fingerprint", "create_time", b"create_time", "service_tier", b"service_tier", "system_fingerprint", b"system_fingerprint", "usage", b"usage"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_service_tier", b"_service_tier", "_system_fingerprint", b"_system_fingerprint", "choices", b"choices", "create_time", b"create_time", "extra_json", b"extra_json", "id", b"id", "model", b"model", "service_tier", b"service_tier", "system_fingerprint", b"system_fingerprint", "usage", b"usage"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_service_tier", b"_service_tier", "_system_fingerprint", b"_system_fingerprint", "choices", b"choices", "create_time", b"create_time", "extra_json", b"extra_json", "id", b"id", "model", b"model", "protocol", b"protocol", "service_tier", b"service_tier", "system_fingerprint", b"system_fingerprint", "usage", b"usage"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__service_tier: _TypeAlias = _typing.Literal["service_tier"]  # noqa: Y015
     _WhichOneofArgType__service_tier: _TypeAlias = _typing.Literal["_service_tier", b"_service_tier"]  # noqa: Y015
@@ -141,6 +180,8 @@ class Choice(_message.Message):
     FINISH_DETAIL_FIELD_NUMBER: _builtins.int
     MESSAGE_EXTRA_JSON_FIELD_NUMBER: _builtins.int
     EXTRA_JSON_FIELD_NUMBER: _builtins.int
+    STOP_SEQUENCE_FIELD_NUMBER: _builtins.int
+    BLOCKS_FIELD_NUMBER: _builtins.int
     index: _builtins.int
     """Position among the answers, from 0."""
     content: _builtins.str
@@ -155,6 +196,8 @@ class Choice(_message.Message):
     """A JSON object of the message's members that have no field here, such as annotations or audio."""
     extra_json: _builtins.str
     """A JSON object of the choice's members that have no field here."""
+    stop_sequence: _builtins.str
+    """The stop text that ended the answer, where the backend names it."""
     @_builtins.property
     def reasoning(self) -> Global___ReasoningText:
         """The model's thinking in plain text."""
@@ -171,6 +214,12 @@ class Choice(_message.Message):
     def logprobs(self) -> Global___Logprobs:
         """Token probabilities."""
 
+    @_builtins.property
+    def blocks(self) -> _containers.RepeatedCompositeFieldContainer[Global___ContentBlock]:
+        """The answer's blocks in their order, in protocols that answer in blocks. Empty means the usual order without members
+        of its own: thinking, then one text, then tool calls.
+        """
+
     def __init__(
         self,
         *,
@@ -185,10 +234,12 @@ class Choice(_message.Message):
         finish_detail: _builtins.str | None = ...,
         message_extra_json: _builtins.str = ...,
         extra_json: _builtins.str = ...,
+        stop_sequence: _builtins.str | None = ...,
+        blocks: _abc.Iterable[Global___ContentBlock] | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_content", b"_content", "_finish_detail", b"_finish_detail", "_refusal", b"_refusal", "content", b"content", "finish_detail", b"finish_detail", "logprobs", b"logprobs", "reasoning", b"reasoning", "refusal", b"refusal"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_content", b"_content", "_finish_detail", b"_finish_detail", "_refusal", b"_refusal", "_stop_sequence", b"_stop_sequence", "content", b"content", "finish_detail", b"finish_detail", "logprobs", b"logprobs", "reasoning", b"reasoning", "refusal", b"refusal", "stop_sequence", b"stop_sequence"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_content", b"_content", "_finish_detail", b"_finish_detail", "_refusal", b"_refusal", "content", b"content", "extra_json", b"extra_json", "finish_detail", b"finish_detail", "finish_reason", b"finish_reason", "index", b"index", "logprobs", b"logprobs", "message_extra_json", b"message_extra_json", "reasoning", b"reasoning", "refusal", b"refusal", "thinking", b"thinking", "tool_calls", b"tool_calls"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_content", b"_content", "_finish_detail", b"_finish_detail", "_refusal", b"_refusal", "_stop_sequence", b"_stop_sequence", "blocks", b"blocks", "content", b"content", "extra_json", b"extra_json", "finish_detail", b"finish_detail", "finish_reason", b"finish_reason", "index", b"index", "logprobs", b"logprobs", "message_extra_json", b"message_extra_json", "reasoning", b"reasoning", "refusal", b"refusal", "stop_sequence", b"stop_sequence", "thinking", b"thinking", "tool_calls", b"tool_calls"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__content: _TypeAlias = _typing.Literal["content"]  # noqa: Y015
     _WhichOneofArgType__content: _TypeAlias = _typing.Literal["_content", b"_content"]  # noqa: Y015
@@ -196,14 +247,52 @@ class Choice(_message.Message):
     _WhichOneofArgType__finish_detail: _TypeAlias = _typing.Literal["_finish_detail", b"_finish_detail"]  # noqa: Y015
     _WhichOneofReturnType__refusal: _TypeAlias = _typing.Literal["refusal"]  # noqa: Y015
     _WhichOneofArgType__refusal: _TypeAlias = _typing.Literal["_refusal", b"_refusal"]  # noqa: Y015
+    _WhichOneofReturnType__stop_sequence: _TypeAlias = _typing.Literal["stop_sequence"]  # noqa: Y015
+    _WhichOneofArgType__stop_sequence: _TypeAlias = _typing.Literal["_stop_sequence", b"_stop_sequence"]  # noqa: Y015
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__content) -> _WhichOneofReturnType__content | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__finish_detail) -> _WhichOneofReturnType__finish_detail | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__refusal) -> _WhichOneofReturnType__refusal | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__stop_sequence) -> _WhichOneofReturnType__stop_sequence | None: ...
 
 Global___Choice: _TypeAlias = Choice  # noqa: Y015
+
+@_typing.final
+class ContentBlock(_message.Message):
+    """One block of an answer, told beside the fields that hold its content."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    KIND_FIELD_NUMBER: _builtins.int
+    TEXT_LENGTH_FIELD_NUMBER: _builtins.int
+    OPAQUE_JSON_FIELD_NUMBER: _builtins.int
+    EXTRA_JSON_FIELD_NUMBER: _builtins.int
+    kind: Global___BlockKind.ValueType
+    """What it is, and which field holds it."""
+    text_length: _builtins.int
+    """For BLOCK_KIND_TEXT: how many Unicode characters of `content` it holds, following those of earlier blocks."""
+    opaque_json: _builtins.str
+    """For BLOCK_KIND_OPAQUE: the whole block as JSON text."""
+    extra_json: _builtins.str
+    """A JSON object of the block's members that have no field here, such as citations."""
+    def __init__(
+        self,
+        *,
+        kind: Global___BlockKind.ValueType = ...,
+        text_length: _builtins.int = ...,
+        opaque_json: _builtins.str = ...,
+        extra_json: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["extra_json", b"extra_json", "kind", b"kind", "opaque_json", b"opaque_json", "text_length", b"text_length"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ContentBlock: _TypeAlias = ContentBlock  # noqa: Y015
 
 @_typing.final
 class ReasoningText(_message.Message):
@@ -320,6 +409,7 @@ class Usage(_message.Message):
     CACHE_WRITE_TOKENS_FIELD_NUMBER: _builtins.int
     REASONING_TOKENS_FIELD_NUMBER: _builtins.int
     EXTRA_JSON_FIELD_NUMBER: _builtins.int
+    COST_NANOS_FIELD_NUMBER: _builtins.int
     prompt_tokens: _builtins.int
     """Tokens of the prompt, cached ones included."""
     completion_tokens: _builtins.int
@@ -334,6 +424,8 @@ class Usage(_message.Message):
     """Answer tokens spent on thinking."""
     extra_json: _builtins.str
     """A JSON object of the members that have no field here, such as the details objects, kept whole."""
+    cost_nanos: _builtins.int
+    """What the answer cost by the router's table of prices, in billionths of a US dollar; unset where no price is known."""
     def __init__(
         self,
         *,
@@ -344,21 +436,26 @@ class Usage(_message.Message):
         cache_write_tokens: _builtins.int | None = ...,
         reasoning_tokens: _builtins.int | None = ...,
         extra_json: _builtins.str = ...,
+        cost_nanos: _builtins.int | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_cache_read_tokens", b"_cache_read_tokens", "_cache_write_tokens", b"_cache_write_tokens", "_reasoning_tokens", b"_reasoning_tokens", "cache_read_tokens", b"cache_read_tokens", "cache_write_tokens", b"cache_write_tokens", "reasoning_tokens", b"reasoning_tokens"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_cache_read_tokens", b"_cache_read_tokens", "_cache_write_tokens", b"_cache_write_tokens", "_cost_nanos", b"_cost_nanos", "_reasoning_tokens", b"_reasoning_tokens", "cache_read_tokens", b"cache_read_tokens", "cache_write_tokens", b"cache_write_tokens", "cost_nanos", b"cost_nanos", "reasoning_tokens", b"reasoning_tokens"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_cache_read_tokens", b"_cache_read_tokens", "_cache_write_tokens", b"_cache_write_tokens", "_reasoning_tokens", b"_reasoning_tokens", "cache_read_tokens", b"cache_read_tokens", "cache_write_tokens", b"cache_write_tokens", "completion_tokens", b"completion_tokens", "extra_json", b"extra_json", "prompt_tokens", b"prompt_tokens", "reasoning_tokens", b"reasoning_tokens", "total_tokens", b"total_tokens"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_cache_read_tokens", b"_cache_read_tokens", "_cache_write_tokens", b"_cache_write_tokens", "_cost_nanos", b"_cost_nanos", "_reasoning_tokens", b"_reasoning_tokens", "cache_read_tokens", b"cache_read_tokens", "cache_write_tokens", b"cache_write_tokens", "completion_tokens", b"completion_tokens", "cost_nanos", b"cost_nanos", "extra_json", b"extra_json", "prompt_tokens", b"prompt_tokens", "reasoning_tokens", b"reasoning_tokens", "total_tokens", b"total_tokens"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__cache_read_tokens: _TypeAlias = _typing.Literal["cache_read_tokens"]  # noqa: Y015
     _WhichOneofArgType__cache_read_tokens: _TypeAlias = _typing.Literal["_cache_read_tokens", b"_cache_read_tokens"]  # noqa: Y015
     _WhichOneofReturnType__cache_write_tokens: _TypeAlias = _typing.Literal["cache_write_tokens"]  # noqa: Y015
     _WhichOneofArgType__cache_write_tokens: _TypeAlias = _typing.Literal["_cache_write_tokens", b"_cache_write_tokens"]  # noqa: Y015
+    _WhichOneofReturnType__cost_nanos: _TypeAlias = _typing.Literal["cost_nanos"]  # noqa: Y015
+    _WhichOneofArgType__cost_nanos: _TypeAlias = _typing.Literal["_cost_nanos", b"_cost_nanos"]  # noqa: Y015
     _WhichOneofReturnType__reasoning_tokens: _TypeAlias = _typing.Literal["reasoning_tokens"]  # noqa: Y015
     _WhichOneofArgType__reasoning_tokens: _TypeAlias = _typing.Literal["_reasoning_tokens", b"_reasoning_tokens"]  # noqa: Y015
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__cache_read_tokens) -> _WhichOneofReturnType__cache_read_tokens | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__cache_write_tokens) -> _WhichOneofReturnType__cache_write_tokens | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__cost_nanos) -> _WhichOneofReturnType__cost_nanos | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__reasoning_tokens) -> _WhichOneofReturnType__reasoning_tokens | None: ...
 
@@ -415,6 +512,7 @@ class StreamHead(_message.Message):
     CREATE_TIME_FIELD_NUMBER: _builtins.int
     SYSTEM_FINGERPRINT_FIELD_NUMBER: _builtins.int
     SERVICE_TIER_FIELD_NUMBER: _builtins.int
+    PROTOCOL_FIELD_NUMBER: _builtins.int
     id: _builtins.str
     """The provider's id of the answer."""
     model: _builtins.str
@@ -423,6 +521,8 @@ class StreamHead(_message.Message):
     """The provider's mark of its configuration."""
     service_tier: _builtins.str
     """The service tier that answers."""
+    protocol: _request_pb2.Protocol.ValueType
+    """As in Generation."""
     @_builtins.property
     def create_time(self) -> _timestamp_pb2.Timestamp:
         """When the answer was begun."""
@@ -435,10 +535,11 @@ class StreamHead(_message.Message):
         create_time: _timestamp_pb2.Timestamp | None = ...,
         system_fingerprint: _builtins.str | None = ...,
         service_tier: _builtins.str | None = ...,
+        protocol: _request_pb2.Protocol.ValueType = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_service_tier", b"_service_tier", "_system_fingerprint", b"_system_fingerprint", "create_time", b"create_time", "service_tier", b"service_tier", "system_fingerprint", b"system_fingerprint"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_service_tier", b"_service_tier", "_system_fingerprint", b"_system_fingerprint", "create_time", b"create_time", "id", b"id", "model", b"model", "service_tier", b"service_tier", "system_fingerprint", b"system_fingerprint"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_service_tier", b"_service_tier", "_system_fingerprint", b"_system_fingerprint", "create_time", b"create_time", "id", b"id", "model", b"model", "protocol", b"protocol", "service_tier", b"service_tier", "system_fingerprint", b"system_fingerprint"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__service_tier: _TypeAlias = _typing.Literal["service_tier"]  # noqa: Y015
     _WhichOneofArgType__service_tier: _TypeAlias = _typing.Literal["_service_tier", b"_service_tier"]  # noqa: Y015
@@ -469,6 +570,9 @@ class ChoiceDelta(_message.Message):
     FINISH_DETAIL_FIELD_NUMBER: _builtins.int
     DELTA_EXTRA_JSON_FIELD_NUMBER: _builtins.int
     EXTRA_JSON_FIELD_NUMBER: _builtins.int
+    STOP_SEQUENCE_FIELD_NUMBER: _builtins.int
+    BLOCK_FIELD_NUMBER: _builtins.int
+    BLOCK_EXTRA_JSON_FIELD_NUMBER: _builtins.int
     index: _builtins.int
     """Position among the answers, from 0."""
     role: _builtins.str
@@ -485,6 +589,10 @@ class ChoiceDelta(_message.Message):
     """A JSON object of the delta's members that have no field here."""
     extra_json: _builtins.str
     """A JSON object of the choice's members that have no field here."""
+    stop_sequence: _builtins.str
+    """As in Choice; with the finish reason."""
+    block_extra_json: _builtins.str
+    """More members of the block that began last, as a JSON object: lists and texts grow, others replace."""
     @_builtins.property
     def reasoning(self) -> Global___ReasoningText:
         """More of the thinking in plain text."""
@@ -501,6 +609,10 @@ class ChoiceDelta(_message.Message):
     def logprobs(self) -> Global___Logprobs:
         """Probabilities of the tokens in this piece."""
 
+    @_builtins.property
+    def block(self) -> Global___ContentBlock:
+        """A block begins with this piece; what follows belongs to it until the next begins. `text_length` is not told."""
+
     def __init__(
         self,
         *,
@@ -516,10 +628,13 @@ class ChoiceDelta(_message.Message):
         finish_detail: _builtins.str | None = ...,
         delta_extra_json: _builtins.str = ...,
         extra_json: _builtins.str = ...,
+        stop_sequence: _builtins.str | None = ...,
+        block: Global___ContentBlock | None = ...,
+        block_extra_json: _builtins.str = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_content", b"_content", "_finish_detail", b"_finish_detail", "_refusal", b"_refusal", "_role", b"_role", "content", b"content", "finish_detail", b"finish_detail", "logprobs", b"logprobs", "reasoning", b"reasoning", "refusal", b"refusal", "role", b"role", "thinking", b"thinking"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_content", b"_content", "_finish_detail", b"_finish_detail", "_refusal", b"_refusal", "_role", b"_role", "_stop_sequence", b"_stop_sequence", "block", b"block", "content", b"content", "finish_detail", b"finish_detail", "logprobs", b"logprobs", "reasoning", b"reasoning", "refusal", b"refusal", "role", b"role", "stop_sequence", b"stop_sequence", "thinking", b"thinking"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_content", b"_content", "_finish_detail", b"_finish_detail", "_refusal", b"_refusal", "_role", b"_role", "content", b"content", "delta_extra_json", b"delta_extra_json", "extra_json", b"extra_json", "finish_detail", b"finish_detail", "finish_reason", b"finish_reason", "index", b"index", "logprobs", b"logprobs", "reasoning", b"reasoning", "refusal", b"refusal", "role", b"role", "thinking", b"thinking", "tool_calls", b"tool_calls"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_content", b"_content", "_finish_detail", b"_finish_detail", "_refusal", b"_refusal", "_role", b"_role", "_stop_sequence", b"_stop_sequence", "block", b"block", "block_extra_json", b"block_extra_json", "content", b"content", "delta_extra_json", b"delta_extra_json", "extra_json", b"extra_json", "finish_detail", b"finish_detail", "finish_reason", b"finish_reason", "index", b"index", "logprobs", b"logprobs", "reasoning", b"reasoning", "refusal", b"refusal", "role", b"role", "stop_sequence", b"stop_sequence", "thinking", b"thinking", "tool_calls", b"tool_calls"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__content: _TypeAlias = _typing.Literal["content"]  # noqa: Y015
     _WhichOneofArgType__content: _TypeAlias = _typing.Literal["_content", b"_content"]  # noqa: Y015
@@ -529,6 +644,8 @@ class ChoiceDelta(_message.Message):
     _WhichOneofArgType__refusal: _TypeAlias = _typing.Literal["_refusal", b"_refusal"]  # noqa: Y015
     _WhichOneofReturnType__role: _TypeAlias = _typing.Literal["role"]  # noqa: Y015
     _WhichOneofArgType__role: _TypeAlias = _typing.Literal["_role", b"_role"]  # noqa: Y015
+    _WhichOneofReturnType__stop_sequence: _TypeAlias = _typing.Literal["stop_sequence"]  # noqa: Y015
+    _WhichOneofArgType__stop_sequence: _TypeAlias = _typing.Literal["_stop_sequence", b"_stop_sequence"]  # noqa: Y015
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__content) -> _WhichOneofReturnType__content | None: ...
     @_typing.overload
@@ -537,6 +654,8 @@ class ChoiceDelta(_message.Message):
     def WhichOneof(self, oneof_group: _WhichOneofArgType__refusal) -> _WhichOneofReturnType__refusal | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__role) -> _WhichOneofReturnType__role | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__stop_sequence) -> _WhichOneofReturnType__stop_sequence | None: ...
 
 Global___ChoiceDelta: _TypeAlias = ChoiceDelta  # noqa: Y015
 

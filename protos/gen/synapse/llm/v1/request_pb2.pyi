@@ -88,6 +88,7 @@ class GenerationRequest(_message.Message):
     PROTOCOL_FIELD_NUMBER: _builtins.int
     EXTRA_JSON_FIELD_NUMBER: _builtins.int
     CALLER_FIELD_NUMBER: _builtins.int
+    BETAS_FIELD_NUMBER: _builtins.int
     model: _builtins.str
     """The model asked for, as the caller names it; may contain slashes."""
     kind: Global___GenerationKind.ValueType
@@ -136,6 +137,10 @@ class GenerationRequest(_message.Message):
     def caller(self) -> Global___CallerInfo:
         """Facts about the caller that cannot change the answer; not part of the cache key."""
 
+    @_builtins.property
+    def betas(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Beta features asked for, as in the header `anthropic-beta`; sent to backends of the same protocol."""
+
     def __init__(
         self,
         *,
@@ -153,10 +158,11 @@ class GenerationRequest(_message.Message):
         protocol: Global___Protocol.ValueType = ...,
         extra_json: _builtins.str = ...,
         caller: Global___CallerInfo | None = ...,
+        betas: _abc.Iterable[_builtins.str] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_parallel_tool_calls", b"_parallel_tool_calls", "caller", b"caller", "parallel_tool_calls", b"parallel_tool_calls", "prompt", b"prompt", "reasoning", b"reasoning", "response_format", b"response_format", "sampling", b"sampling", "tool_choice", b"tool_choice"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_parallel_tool_calls", b"_parallel_tool_calls", "caller", b"caller", "extra_json", b"extra_json", "kind", b"kind", "messages", b"messages", "modalities", b"modalities", "model", b"model", "parallel_tool_calls", b"parallel_tool_calls", "prompt", b"prompt", "protocol", b"protocol", "reasoning", b"reasoning", "response_format", b"response_format", "sampling", b"sampling", "tool_choice", b"tool_choice", "tools", b"tools"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_parallel_tool_calls", b"_parallel_tool_calls", "betas", b"betas", "caller", b"caller", "extra_json", b"extra_json", "kind", b"kind", "messages", b"messages", "modalities", b"modalities", "model", b"model", "parallel_tool_calls", b"parallel_tool_calls", "prompt", b"prompt", "protocol", b"protocol", "reasoning", b"reasoning", "response_format", b"response_format", "sampling", b"sampling", "tool_choice", b"tool_choice", "tools", b"tools"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__parallel_tool_calls: _TypeAlias = _typing.Literal["parallel_tool_calls"]  # noqa: Y015
     _WhichOneofArgType__parallel_tool_calls: _TypeAlias = _typing.Literal["_parallel_tool_calls", b"_parallel_tool_calls"]  # noqa: Y015
@@ -573,6 +579,7 @@ class CallerInfo(_message.Message):
     STORE_FIELD_NUMBER: _builtins.int
     SERVICE_TIER_FIELD_NUMBER: _builtins.int
     PROMPT_CACHE_KEY_FIELD_NUMBER: _builtins.int
+    PROVIDER_KEY_FIELD_NUMBER: _builtins.int
     user: _builtins.str
     """The end user, as `user`."""
     safety_identifier: _builtins.str
@@ -585,6 +592,10 @@ class CallerInfo(_message.Message):
     """Service tier asked for, as `service_tier`."""
     prompt_cache_key: _builtins.str
     """Key for the provider's own prompt cache, as `prompt_cache_key`."""
+    provider_key: _builtins.str
+    """The caller's own key for the provider; used in place of the configured one where the backend allows it. Never
+    stored or logged.
+    """
     def __init__(
         self,
         *,
@@ -594,13 +605,16 @@ class CallerInfo(_message.Message):
         store: _builtins.bool | None = ...,
         service_tier: _builtins.str | None = ...,
         prompt_cache_key: _builtins.str | None = ...,
+        provider_key: _builtins.str | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_prompt_cache_key", b"_prompt_cache_key", "_safety_identifier", b"_safety_identifier", "_service_tier", b"_service_tier", "_store", b"_store", "_user", b"_user", "prompt_cache_key", b"prompt_cache_key", "safety_identifier", b"safety_identifier", "service_tier", b"service_tier", "store", b"store", "user", b"user"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_prompt_cache_key", b"_prompt_cache_key", "_provider_key", b"_provider_key", "_safety_identifier", b"_safety_identifier", "_service_tier", b"_service_tier", "_store", b"_store", "_user", b"_user", "prompt_cache_key", b"prompt_cache_key", "provider_key", b"provider_key", "safety_identifier", b"safety_identifier", "service_tier", b"service_tier", "store", b"store", "user", b"user"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_prompt_cache_key", b"_prompt_cache_key", "_safety_identifier", b"_safety_identifier", "_service_tier", b"_service_tier", "_store", b"_store", "_user", b"_user", "metadata_json", b"metadata_json", "prompt_cache_key", b"prompt_cache_key", "safety_identifier", b"safety_identifier", "service_tier", b"service_tier", "store", b"store", "user", b"user"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_prompt_cache_key", b"_prompt_cache_key", "_provider_key", b"_provider_key", "_safety_identifier", b"_safety_identifier", "_service_tier", b"_service_tier", "_store", b"_store", "_user", b"_user", "metadata_json", b"metadata_json", "prompt_cache_key", b"prompt_cache_key", "provider_key", b"provider_key", "safety_identifier", b"safety_identifier", "service_tier", b"service_tier", "store", b"store", "user", b"user"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__prompt_cache_key: _TypeAlias = _typing.Literal["prompt_cache_key"]  # noqa: Y015
     _WhichOneofArgType__prompt_cache_key: _TypeAlias = _typing.Literal["_prompt_cache_key", b"_prompt_cache_key"]  # noqa: Y015
+    _WhichOneofReturnType__provider_key: _TypeAlias = _typing.Literal["provider_key"]  # noqa: Y015
+    _WhichOneofArgType__provider_key: _TypeAlias = _typing.Literal["_provider_key", b"_provider_key"]  # noqa: Y015
     _WhichOneofReturnType__safety_identifier: _TypeAlias = _typing.Literal["safety_identifier"]  # noqa: Y015
     _WhichOneofArgType__safety_identifier: _TypeAlias = _typing.Literal["_safety_identifier", b"_safety_identifier"]  # noqa: Y015
     _WhichOneofReturnType__service_tier: _TypeAlias = _typing.Literal["service_tier"]  # noqa: Y015
@@ -611,6 +625,8 @@ class CallerInfo(_message.Message):
     _WhichOneofArgType__user: _TypeAlias = _typing.Literal["_user", b"_user"]  # noqa: Y015
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__prompt_cache_key) -> _WhichOneofReturnType__prompt_cache_key | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__provider_key) -> _WhichOneofReturnType__provider_key | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__safety_identifier) -> _WhichOneofReturnType__safety_identifier | None: ...
     @_typing.overload

@@ -22,12 +22,14 @@ _runtime_version.ValidateProtobufRuntimeVersion(
 _sym_db = _symbol_database.Default()
 
 
+from google.api import annotations_pb2 as google_dot_api_dot_annotations__pb2
+from google.protobuf import duration_pb2 as google_dot_protobuf_dot_duration__pb2
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 from synapse.llm.v1 import generation_pb2 as synapse_dot_llm_dot_v1_dot_generation__pb2
 from synapse.llm.v1 import request_pb2 as synapse_dot_llm_dot_v1_dot_request__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1esynapse/router/v1/router.proto\x12\x11synapse.router.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1fsynapse/llm/v1/generation.proto\x1a\x1csynapse/llm/v1/request.proto\"E\n\x0fGenerateRequest\x12\x32\n\x07request\x18\x01 \x01(\x0b\x32!.synapse.llm.v1.GenerationRequest\"m\n\x10GenerateResponse\x12.\n\ngeneration\x18\x01 \x01(\x0b\x32\x1a.synapse.llm.v1.Generation\x12)\n\x06origin\x18\x02 \x01(\x0b\x32\x19.synapse.router.v1.Origin\"K\n\x15StreamGenerateRequest\x12\x32\n\x07request\x18\x01 \x01(\x0b\x32!.synapse.llm.v1.GenerationRequest\"t\n\x16StreamGenerateResponse\x12/\n\x06\x65vents\x18\x01 \x03(\x0b\x32\x1f.synapse.llm.v1.GenerationEvent\x12)\n\x06origin\x18\x02 \x01(\x0b\x32\x19.synapse.router.v1.Origin\"H\n\x06Origin\x12\x0f\n\x07\x62\x61\x63kend\x18\x01 \x01(\t\x12\x10\n\x08provider\x18\x02 \x01(\t\x12\x1b\n\x13provider_request_id\x18\x03 \x01(\t\"\xc9\x01\n\rProviderError\x12\x0f\n\x07\x62\x61\x63kend\x18\x01 \x01(\t\x12\x13\n\x0bhttp_status\x18\x02 \x01(\r\x12\x0c\n\x04\x62ody\x18\x03 \x01(\t\x12\x14\n\x0c\x63ontent_type\x18\x04 \x01(\t\x12>\n\x07headers\x18\x05 \x03(\x0b\x32-.synapse.router.v1.ProviderError.HeadersEntry\x1a.\n\x0cHeadersEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"\x13\n\x11ListModelsRequest\">\n\x12ListModelsResponse\x12(\n\x06models\x18\x01 \x03(\x0b\x32\x18.synapse.router.v1.Model\"h\n\x05Model\x12\n\n\x02id\x18\x01 \x01(\t\x12\x10\n\x08owned_by\x18\x02 \x01(\t\x12/\n\x0b\x63reate_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x10\n\x08\x62\x61\x63kends\x18\x04 \x03(\t2\xa8\x02\n\rRouterService\x12S\n\x08Generate\x12\".synapse.router.v1.GenerateRequest\x1a#.synapse.router.v1.GenerateResponse\x12g\n\x0eStreamGenerate\x12(.synapse.router.v1.StreamGenerateRequest\x1a).synapse.router.v1.StreamGenerateResponse0\x01\x12Y\n\nListModels\x12$.synapse.router.v1.ListModelsRequest\x1a%.synapse.router.v1.ListModelsResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1esynapse/router/v1/router.proto\x12\x11synapse.router.v1\x1a\x1cgoogle/api/annotations.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1fsynapse/llm/v1/generation.proto\x1a\x1csynapse/llm/v1/request.proto\"E\n\x0fGenerateRequest\x12\x32\n\x07request\x18\x01 \x01(\x0b\x32!.synapse.llm.v1.GenerationRequest\"m\n\x10GenerateResponse\x12.\n\ngeneration\x18\x01 \x01(\x0b\x32\x1a.synapse.llm.v1.Generation\x12)\n\x06origin\x18\x02 \x01(\x0b\x32\x19.synapse.router.v1.Origin\"K\n\x15StreamGenerateRequest\x12\x32\n\x07request\x18\x01 \x01(\x0b\x32!.synapse.llm.v1.GenerationRequest\"t\n\x16StreamGenerateResponse\x12/\n\x06\x65vents\x18\x01 \x03(\x0b\x32\x1f.synapse.llm.v1.GenerationEvent\x12)\n\x06origin\x18\x02 \x01(\x0b\x32\x19.synapse.router.v1.Origin\"H\n\x06Origin\x12\x0f\n\x07\x62\x61\x63kend\x18\x01 \x01(\t\x12\x10\n\x08provider\x18\x02 \x01(\t\x12\x1b\n\x13provider_request_id\x18\x03 \x01(\t\"\xc9\x01\n\rProviderError\x12\x0f\n\x07\x62\x61\x63kend\x18\x01 \x01(\t\x12\x13\n\x0bhttp_status\x18\x02 \x01(\r\x12\x0c\n\x04\x62ody\x18\x03 \x01(\t\x12\x14\n\x0c\x63ontent_type\x18\x04 \x01(\t\x12>\n\x07headers\x18\x05 \x03(\x0b\x32-.synapse.router.v1.ProviderError.HeadersEntry\x1a.\n\x0cHeadersEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"\x13\n\x11ListModelsRequest\">\n\x12ListModelsResponse\x12(\n\x06models\x18\x01 \x03(\x0b\x32\x18.synapse.router.v1.Model\"h\n\x05Model\x12\n\n\x02id\x18\x01 \x01(\t\x12\x10\n\x08owned_by\x18\x02 \x01(\t\x12/\n\x0b\x63reate_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x10\n\x08\x62\x61\x63kends\x18\x04 \x03(\t\"H\n\x12\x43ountTokensRequest\x12\x32\n\x07request\x18\x01 \x01(\x0b\x32!.synapse.llm.v1.GenerationRequest\"i\n\x13\x43ountTokensResponse\x12\x14\n\x0cinput_tokens\x18\x01 \x01(\x03\x12\x11\n\testimated\x18\x02 \x01(\x08\x12)\n\x06origin\x18\x03 \x01(\x0b\x32\x19.synapse.router.v1.Origin\"\x14\n\x12GetBackendsRequest\"C\n\x13GetBackendsResponse\x12,\n\x08\x62\x61\x63kends\x18\x01 \x03(\x0b\x32\x1a.synapse.router.v1.Backend\"\xcb\x02\n\x07\x42\x61\x63kend\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x10\n\x08provider\x18\x02 \x01(\t\x12.\n\x05state\x18\x03 \x01(\x0e\x32\x1f.synapse.router.v1.BackendState\x12\x0e\n\x06models\x18\x04 \x03(\t\x12\x11\n\tin_flight\x18\x05 \x01(\r\x12\x0e\n\x06queued\x18\x06 \x01(\r\x12\x15\n\rmax_in_flight\x18\x07 \x01(\r\x12\x13\n\x0b\x65rror_ratio\x18\x08 \x01(\x01\x12\x36\n\x13\x66irst_token_latency\x18\t \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x15\n\rrequest_count\x18\n \x01(\x04\x12.\n\nretry_time\x18\x0b \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x12\n\nlast_error\x18\x0c \x01(\t\"\x12\n\x10GetConfigRequest\"i\n\x11GetConfigResponse\x12\x13\n\x0b\x63onfig_json\x18\x01 \x01(\t\x12-\n\tload_time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x10\n\x08rejected\x18\x03 \x01(\t\",\n\x13ReloadConfigRequest\x12\x15\n\rvalidate_only\x18\x01 \x01(\x08\"s\n\x14ReloadConfigResponse\x12\x0f\n\x07\x63hanged\x18\x01 \x01(\x08\x12\x16\n\x0e\x61\x64\x64\x65\x64_backends\x18\x02 \x03(\t\x12\x18\n\x10removed_backends\x18\x03 \x03(\t\x12\x18\n\x10\x63hanged_backends\x18\x04 \x03(\t*\x9f\x01\n\x0c\x42\x61\x63kendState\x12\x1d\n\x19\x42\x41\x43KEND_STATE_UNSPECIFIED\x10\x00\x12\x1a\n\x16\x42\x41\x43KEND_STATE_STARTING\x10\x01\x12\x19\n\x15\x42\x41\x43KEND_STATE_HEALTHY\x10\x02\x12\x1e\n\x1a\x42\x41\x43KEND_STATE_COOLING_DOWN\x10\x03\x12\x19\n\x15\x42\x41\x43KEND_STATE_PROBING\x10\x04\x32\xf0\x05\n\rRouterService\x12S\n\x08Generate\x12\".synapse.router.v1.GenerateRequest\x1a#.synapse.router.v1.GenerateResponse\x12g\n\x0eStreamGenerate\x12(.synapse.router.v1.StreamGenerateRequest\x1a).synapse.router.v1.StreamGenerateResponse0\x01\x12Y\n\nListModels\x12$.synapse.router.v1.ListModelsRequest\x1a%.synapse.router.v1.ListModelsResponse\x12\\\n\x0b\x43ountTokens\x12%.synapse.router.v1.CountTokensRequest\x1a&.synapse.router.v1.CountTokensResponse\x12v\n\x0bGetBackends\x12%.synapse.router.v1.GetBackendsRequest\x1a&.synapse.router.v1.GetBackendsResponse\"\x18\x82\xd3\xe4\x93\x02\x12\x12\x10/api/v1/backends\x12m\n\tGetConfig\x12#.synapse.router.v1.GetConfigRequest\x1a$.synapse.router.v1.GetConfigResponse\"\x15\x82\xd3\xe4\x93\x02\x0f\x12\r/admin/config\x12\x80\x01\n\x0cReloadConfig\x12&.synapse.router.v1.ReloadConfigRequest\x1a\'.synapse.router.v1.ReloadConfigResponse\"\x1f\x82\xd3\xe4\x93\x02\x19\"\x14/admin/config/reload:\x01*b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -36,26 +38,52 @@ if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
   _globals['_PROVIDERERROR_HEADERSENTRY']._loaded_options = None
   _globals['_PROVIDERERROR_HEADERSENTRY']._serialized_options = b'8\001'
-  _globals['_GENERATEREQUEST']._serialized_start=149
-  _globals['_GENERATEREQUEST']._serialized_end=218
-  _globals['_GENERATERESPONSE']._serialized_start=220
-  _globals['_GENERATERESPONSE']._serialized_end=329
-  _globals['_STREAMGENERATEREQUEST']._serialized_start=331
-  _globals['_STREAMGENERATEREQUEST']._serialized_end=406
-  _globals['_STREAMGENERATERESPONSE']._serialized_start=408
-  _globals['_STREAMGENERATERESPONSE']._serialized_end=524
-  _globals['_ORIGIN']._serialized_start=526
-  _globals['_ORIGIN']._serialized_end=598
-  _globals['_PROVIDERERROR']._serialized_start=601
-  _globals['_PROVIDERERROR']._serialized_end=802
-  _globals['_PROVIDERERROR_HEADERSENTRY']._serialized_start=756
-  _globals['_PROVIDERERROR_HEADERSENTRY']._serialized_end=802
-  _globals['_LISTMODELSREQUEST']._serialized_start=804
-  _globals['_LISTMODELSREQUEST']._serialized_end=823
-  _globals['_LISTMODELSRESPONSE']._serialized_start=825
-  _globals['_LISTMODELSRESPONSE']._serialized_end=887
-  _globals['_MODEL']._serialized_start=889
-  _globals['_MODEL']._serialized_end=993
-  _globals['_ROUTERSERVICE']._serialized_start=996
-  _globals['_ROUTERSERVICE']._serialized_end=1292
+  _globals['_ROUTERSERVICE'].methods_by_name['GetBackends']._loaded_options = None
+  _globals['_ROUTERSERVICE'].methods_by_name['GetBackends']._serialized_options = b'\202\323\344\223\002\022\022\020/api/v1/backends'
+  _globals['_ROUTERSERVICE'].methods_by_name['GetConfig']._loaded_options = None
+  _globals['_ROUTERSERVICE'].methods_by_name['GetConfig']._serialized_options = b'\202\323\344\223\002\017\022\r/admin/config'
+  _globals['_ROUTERSERVICE'].methods_by_name['ReloadConfig']._loaded_options = None
+  _globals['_ROUTERSERVICE'].methods_by_name['ReloadConfig']._serialized_options = b'\202\323\344\223\002\031\"\024/admin/config/reload:\001*'
+  _globals['_BACKENDSTATE']._serialized_start=1954
+  _globals['_BACKENDSTATE']._serialized_end=2113
+  _globals['_GENERATEREQUEST']._serialized_start=211
+  _globals['_GENERATEREQUEST']._serialized_end=280
+  _globals['_GENERATERESPONSE']._serialized_start=282
+  _globals['_GENERATERESPONSE']._serialized_end=391
+  _globals['_STREAMGENERATEREQUEST']._serialized_start=393
+  _globals['_STREAMGENERATEREQUEST']._serialized_end=468
+  _globals['_STREAMGENERATERESPONSE']._serialized_start=470
+  _globals['_STREAMGENERATERESPONSE']._serialized_end=586
+  _globals['_ORIGIN']._serialized_start=588
+  _globals['_ORIGIN']._serialized_end=660
+  _globals['_PROVIDERERROR']._serialized_start=663
+  _globals['_PROVIDERERROR']._serialized_end=864
+  _globals['_PROVIDERERROR_HEADERSENTRY']._serialized_start=818
+  _globals['_PROVIDERERROR_HEADERSENTRY']._serialized_end=864
+  _globals['_LISTMODELSREQUEST']._serialized_start=866
+  _globals['_LISTMODELSREQUEST']._serialized_end=885
+  _globals['_LISTMODELSRESPONSE']._serialized_start=887
+  _globals['_LISTMODELSRESPONSE']._serialized_end=949
+  _globals['_MODEL']._serialized_start=951
+  _globals['_MODEL']._serialized_end=1055
+  _globals['_COUNTTOKENSREQUEST']._serialized_start=1057
+  _globals['_COUNTTOKENSREQUEST']._serialized_end=1129
+  _globals['_COUNTTOKENSRESPONSE']._serialized_start=1131
+  _globals['_COUNTTOKENSRESPONSE']._serialized_end=1236
+  _globals['_GETBACKENDSREQUEST']._serialized_start=1238
+  _globals['_GETBACKENDSREQUEST']._serialized_end=1258
+  _globals['_GETBACKENDSRESPONSE']._serialized_start=1260
+  _globals['_GETBACKENDSRESPONSE']._serialized_end=1327
+  _globals['_BACKEND']._serialized_start=1330
+  _globals['_BACKEND']._serialized_end=1661
+  _globals['_GETCONFIGREQUEST']._serialized_start=1663
+  _globals['_GETCONFIGREQUEST']._serialized_end=1681
+  _globals['_GETCONFIGRESPONSE']._serialized_start=1683
+  _globals['_GETCONFIGRESPONSE']._serialized_end=1788
+  _globals['_RELOADCONFIGREQUEST']._serialized_start=1790
+  _globals['_RELOADCONFIGREQUEST']._serialized_end=1834
+  _globals['_RELOADCONFIGRESPONSE']._serialized_start=1836
+  _globals['_RELOADCONFIGRESPONSE']._serialized_end=1951
+  _globals['_ROUTERSERVICE']._serialized_start=2116
+  _globals['_ROUTERSERVICE']._serialized_end=2868
 # @@protoc_insertion_point(module_scope)

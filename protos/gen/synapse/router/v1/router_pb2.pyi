@@ -5,9 +5,11 @@ Questions to the backends that can answer them."""
 
 from collections import abc as _abc
 from google.protobuf import descriptor as _descriptor
+from google.protobuf import duration_pb2 as _duration_pb2
 from google.protobuf import message as _message
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from google.protobuf.internal import containers as _containers
+from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
 from synapse.llm.v1 import generation_pb2 as _generation_pb2
 from synapse.llm.v1 import request_pb2 as _request_pb2
 import builtins as _builtins
@@ -20,6 +22,38 @@ else:
     from typing_extensions import TypeAlias as _TypeAlias, Never as _Never
 
 DESCRIPTOR: _descriptor.FileDescriptor
+
+class _BackendState:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _BackendStateEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_BackendState.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    BACKEND_STATE_UNSPECIFIED: _BackendState.ValueType  # 0
+    """Not told."""
+    BACKEND_STATE_STARTING: _BackendState.ValueType  # 1
+    """It never answered since the router started: it may be loading its model."""
+    BACKEND_STATE_HEALTHY: _BackendState.ValueType  # 2
+    """It answers."""
+    BACKEND_STATE_COOLING_DOWN: _BackendState.ValueType  # 3
+    """It failed too often and is left alone until `retry_time`."""
+    BACKEND_STATE_PROBING: _BackendState.ValueType  # 4
+    """Its cool-down is over: single requests try whether it answers again."""
+
+class BackendState(_BackendState, metaclass=_BackendStateEnumTypeWrapper):
+    """What a backend is up to."""
+
+BACKEND_STATE_UNSPECIFIED: BackendState.ValueType  # 0
+"""Not told."""
+BACKEND_STATE_STARTING: BackendState.ValueType  # 1
+"""It never answered since the router started: it may be loading its model."""
+BACKEND_STATE_HEALTHY: BackendState.ValueType  # 2
+"""It answers."""
+BACKEND_STATE_COOLING_DOWN: BackendState.ValueType  # 3
+"""It failed too often and is left alone until `retry_time`."""
+BACKEND_STATE_PROBING: BackendState.ValueType  # 4
+"""Its cool-down is over: single requests try whether it answers again."""
+Global___BackendState: _TypeAlias = BackendState  # noqa: Y015
 
 @_typing.final
 class GenerateRequest(_message.Message):
@@ -299,3 +333,285 @@ class Model(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___Model: _TypeAlias = Model  # noqa: Y015
+
+@_typing.final
+class CountTokensRequest(_message.Message):
+    """Asks how many tokens a question would cost."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    REQUEST_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def request(self) -> _request_pb2.GenerationRequest:
+        """The question."""
+
+    def __init__(
+        self,
+        *,
+        request: _request_pb2.GenerationRequest | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["request", b"request"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["request", b"request"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CountTokensRequest: _TypeAlias = CountTokensRequest  # noqa: Y015
+
+@_typing.final
+class CountTokensResponse(_message.Message):
+    """How many tokens a question would cost."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    INPUT_TOKENS_FIELD_NUMBER: _builtins.int
+    ESTIMATED_FIELD_NUMBER: _builtins.int
+    ORIGIN_FIELD_NUMBER: _builtins.int
+    input_tokens: _builtins.int
+    """Tokens of the prompt."""
+    estimated: _builtins.bool
+    """Whether the number is an estimate, because the backend cannot count."""
+    @_builtins.property
+    def origin(self) -> Global___Origin:
+        """Where the number came from."""
+
+    def __init__(
+        self,
+        *,
+        input_tokens: _builtins.int = ...,
+        estimated: _builtins.bool = ...,
+        origin: Global___Origin | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["origin", b"origin"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["estimated", b"estimated", "input_tokens", b"input_tokens", "origin", b"origin"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CountTokensResponse: _TypeAlias = CountTokensResponse  # noqa: Y015
+
+@_typing.final
+class GetBackendsRequest(_message.Message):
+    """Asks for the backends."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    def __init__(
+        self,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GetBackendsRequest: _TypeAlias = GetBackendsRequest  # noqa: Y015
+
+@_typing.final
+class GetBackendsResponse(_message.Message):
+    """The backends."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    BACKENDS_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def backends(self) -> _containers.RepeatedCompositeFieldContainer[Global___Backend]:
+        """The backends, in the order of the configuration."""
+
+    def __init__(
+        self,
+        *,
+        backends: _abc.Iterable[Global___Backend] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["backends", b"backends"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GetBackendsResponse: _TypeAlias = GetBackendsResponse  # noqa: Y015
+
+@_typing.final
+class Backend(_message.Message):
+    """How one backend is doing."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: _builtins.int
+    PROVIDER_FIELD_NUMBER: _builtins.int
+    STATE_FIELD_NUMBER: _builtins.int
+    MODELS_FIELD_NUMBER: _builtins.int
+    IN_FLIGHT_FIELD_NUMBER: _builtins.int
+    QUEUED_FIELD_NUMBER: _builtins.int
+    MAX_IN_FLIGHT_FIELD_NUMBER: _builtins.int
+    ERROR_RATIO_FIELD_NUMBER: _builtins.int
+    FIRST_TOKEN_LATENCY_FIELD_NUMBER: _builtins.int
+    REQUEST_COUNT_FIELD_NUMBER: _builtins.int
+    RETRY_TIME_FIELD_NUMBER: _builtins.int
+    LAST_ERROR_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    """Name in the configuration."""
+    provider: _builtins.str
+    """Its provider, such as "openai" or "vllm"."""
+    state: Global___BackendState.ValueType
+    """What it is up to."""
+    in_flight: _builtins.int
+    """Requests that it answers now."""
+    queued: _builtins.int
+    """Requests that wait for it."""
+    max_in_flight: _builtins.int
+    """Most requests that it is given at once; 0 means any number."""
+    error_ratio: _builtins.float
+    """Share of its recent requests that failed by its fault, 0 to 1."""
+    request_count: _builtins.int
+    """Requests that it was given since the router started."""
+    last_error: _builtins.str
+    """Its last failure, in short; empty for none."""
+    @_builtins.property
+    def models(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Models that it serves, as far as known."""
+
+    @_builtins.property
+    def first_token_latency(self) -> _duration_pb2.Duration:
+        """Moving average of the time to the first token of a stream, or to the head of a whole answer. Unset before the
+        first.
+        """
+
+    @_builtins.property
+    def retry_time(self) -> _timestamp_pb2.Timestamp:
+        """When it will be tried again, while it cools down."""
+
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+        provider: _builtins.str = ...,
+        state: Global___BackendState.ValueType = ...,
+        models: _abc.Iterable[_builtins.str] | None = ...,
+        in_flight: _builtins.int = ...,
+        queued: _builtins.int = ...,
+        max_in_flight: _builtins.int = ...,
+        error_ratio: _builtins.float = ...,
+        first_token_latency: _duration_pb2.Duration | None = ...,
+        request_count: _builtins.int = ...,
+        retry_time: _timestamp_pb2.Timestamp | None = ...,
+        last_error: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["first_token_latency", b"first_token_latency", "retry_time", b"retry_time"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["error_ratio", b"error_ratio", "first_token_latency", b"first_token_latency", "in_flight", b"in_flight", "last_error", b"last_error", "max_in_flight", b"max_in_flight", "models", b"models", "name", b"name", "provider", b"provider", "queued", b"queued", "request_count", b"request_count", "retry_time", b"retry_time", "state", b"state"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Backend: _TypeAlias = Backend  # noqa: Y015
+
+@_typing.final
+class GetConfigRequest(_message.Message):
+    """Asks for the configuration in use."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    def __init__(
+        self,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GetConfigRequest: _TypeAlias = GetConfigRequest  # noqa: Y015
+
+@_typing.final
+class GetConfigResponse(_message.Message):
+    """The configuration in use."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CONFIG_JSON_FIELD_NUMBER: _builtins.int
+    LOAD_TIME_FIELD_NUMBER: _builtins.int
+    REJECTED_FIELD_NUMBER: _builtins.int
+    config_json: _builtins.str
+    """The router's section as JSON text, secrets masked."""
+    rejected: _builtins.str
+    """What was wrong with the configuration that was read last, where it is not the one in use; empty otherwise."""
+    @_builtins.property
+    def load_time(self) -> _timestamp_pb2.Timestamp:
+        """When it was read."""
+
+    def __init__(
+        self,
+        *,
+        config_json: _builtins.str = ...,
+        load_time: _timestamp_pb2.Timestamp | None = ...,
+        rejected: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["load_time", b"load_time"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["config_json", b"config_json", "load_time", b"load_time", "rejected", b"rejected"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GetConfigResponse: _TypeAlias = GetConfigResponse  # noqa: Y015
+
+@_typing.final
+class ReloadConfigRequest(_message.Message):
+    """Asks to read the configuration anew."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    VALIDATE_ONLY_FIELD_NUMBER: _builtins.int
+    validate_only: _builtins.bool
+    """Only check it."""
+    def __init__(
+        self,
+        *,
+        validate_only: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["validate_only", b"validate_only"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ReloadConfigRequest: _TypeAlias = ReloadConfigRequest  # noqa: Y015
+
+@_typing.final
+class ReloadConfigResponse(_message.Message):
+    """What the new configuration brings."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CHANGED_FIELD_NUMBER: _builtins.int
+    ADDED_BACKENDS_FIELD_NUMBER: _builtins.int
+    REMOVED_BACKENDS_FIELD_NUMBER: _builtins.int
+    CHANGED_BACKENDS_FIELD_NUMBER: _builtins.int
+    changed: _builtins.bool
+    """Whether it differs from the one in use."""
+    @_builtins.property
+    def added_backends(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Backends that it adds."""
+
+    @_builtins.property
+    def removed_backends(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Backends that it removes."""
+
+    @_builtins.property
+    def changed_backends(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Backends whose settings it changes."""
+
+    def __init__(
+        self,
+        *,
+        changed: _builtins.bool = ...,
+        added_backends: _abc.Iterable[_builtins.str] | None = ...,
+        removed_backends: _abc.Iterable[_builtins.str] | None = ...,
+        changed_backends: _abc.Iterable[_builtins.str] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["added_backends", b"added_backends", "changed", b"changed", "changed_backends", b"changed_backends", "removed_backends", b"removed_backends"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ReloadConfigResponse: _TypeAlias = ReloadConfigResponse  # noqa: Y015

@@ -51,6 +51,26 @@ class RouterServiceStub:
                 request_serializer=synapse_dot_router_dot_v1_dot_router__pb2.ListModelsRequest.SerializeToString,
                 response_deserializer=synapse_dot_router_dot_v1_dot_router__pb2.ListModelsResponse.FromString,
                 _registered_method=True)
+        self.CountTokens = channel.unary_unary(
+                '/synapse.router.v1.RouterService/CountTokens',
+                request_serializer=synapse_dot_router_dot_v1_dot_router__pb2.CountTokensRequest.SerializeToString,
+                response_deserializer=synapse_dot_router_dot_v1_dot_router__pb2.CountTokensResponse.FromString,
+                _registered_method=True)
+        self.GetBackends = channel.unary_unary(
+                '/synapse.router.v1.RouterService/GetBackends',
+                request_serializer=synapse_dot_router_dot_v1_dot_router__pb2.GetBackendsRequest.SerializeToString,
+                response_deserializer=synapse_dot_router_dot_v1_dot_router__pb2.GetBackendsResponse.FromString,
+                _registered_method=True)
+        self.GetConfig = channel.unary_unary(
+                '/synapse.router.v1.RouterService/GetConfig',
+                request_serializer=synapse_dot_router_dot_v1_dot_router__pb2.GetConfigRequest.SerializeToString,
+                response_deserializer=synapse_dot_router_dot_v1_dot_router__pb2.GetConfigResponse.FromString,
+                _registered_method=True)
+        self.ReloadConfig = channel.unary_unary(
+                '/synapse.router.v1.RouterService/ReloadConfig',
+                request_serializer=synapse_dot_router_dot_v1_dot_router__pb2.ReloadConfigRequest.SerializeToString,
+                response_deserializer=synapse_dot_router_dot_v1_dot_router__pb2.ReloadConfigResponse.FromString,
+                _registered_method=True)
 
 
 class RouterServiceServicer:
@@ -79,6 +99,35 @@ class RouterServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def CountTokens(self, request, context):
+        """Counts the tokens that a question would cost, without asking for an answer.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GetBackends(self, request, context):
+        """Tells how the backends are doing.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GetConfig(self, request, context):
+        """Tells the configuration in use, its secrets left out. Needs the role admin.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ReloadConfig(self, request, context):
+        """Reads the configuration anew and uses it if it is good; requests under way end on the old one. Needs the role admin.
+        FAILED_PRECONDITION tells what is wrong with it, and the old one stays in use.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_RouterServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -96,6 +145,26 @@ def add_RouterServiceServicer_to_server(servicer, server):
                     servicer.ListModels,
                     request_deserializer=synapse_dot_router_dot_v1_dot_router__pb2.ListModelsRequest.FromString,
                     response_serializer=synapse_dot_router_dot_v1_dot_router__pb2.ListModelsResponse.SerializeToString,
+            ),
+            'CountTokens': grpc.unary_unary_rpc_method_handler(
+                    servicer.CountTokens,
+                    request_deserializer=synapse_dot_router_dot_v1_dot_router__pb2.CountTokensRequest.FromString,
+                    response_serializer=synapse_dot_router_dot_v1_dot_router__pb2.CountTokensResponse.SerializeToString,
+            ),
+            'GetBackends': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetBackends,
+                    request_deserializer=synapse_dot_router_dot_v1_dot_router__pb2.GetBackendsRequest.FromString,
+                    response_serializer=synapse_dot_router_dot_v1_dot_router__pb2.GetBackendsResponse.SerializeToString,
+            ),
+            'GetConfig': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetConfig,
+                    request_deserializer=synapse_dot_router_dot_v1_dot_router__pb2.GetConfigRequest.FromString,
+                    response_serializer=synapse_dot_router_dot_v1_dot_router__pb2.GetConfigResponse.SerializeToString,
+            ),
+            'ReloadConfig': grpc.unary_unary_rpc_method_handler(
+                    servicer.ReloadConfig,
+                    request_deserializer=synapse_dot_router_dot_v1_dot_router__pb2.ReloadConfigRequest.FromString,
+                    response_serializer=synapse_dot_router_dot_v1_dot_router__pb2.ReloadConfigResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -181,6 +250,114 @@ class RouterService:
             '/synapse.router.v1.RouterService/ListModels',
             synapse_dot_router_dot_v1_dot_router__pb2.ListModelsRequest.SerializeToString,
             synapse_dot_router_dot_v1_dot_router__pb2.ListModelsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def CountTokens(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/synapse.router.v1.RouterService/CountTokens',
+            synapse_dot_router_dot_v1_dot_router__pb2.CountTokensRequest.SerializeToString,
+            synapse_dot_router_dot_v1_dot_router__pb2.CountTokensResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetBackends(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/synapse.router.v1.RouterService/GetBackends',
+            synapse_dot_router_dot_v1_dot_router__pb2.GetBackendsRequest.SerializeToString,
+            synapse_dot_router_dot_v1_dot_router__pb2.GetBackendsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetConfig(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/synapse.router.v1.RouterService/GetConfig',
+            synapse_dot_router_dot_v1_dot_router__pb2.GetConfigRequest.SerializeToString,
+            synapse_dot_router_dot_v1_dot_router__pb2.GetConfigResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ReloadConfig(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/synapse.router.v1.RouterService/ReloadConfig',
+            synapse_dot_router_dot_v1_dot_router__pb2.ReloadConfigRequest.SerializeToString,
+            synapse_dot_router_dot_v1_dot_router__pb2.ReloadConfigResponse.FromString,
             options,
             channel_credentials,
             insecure,

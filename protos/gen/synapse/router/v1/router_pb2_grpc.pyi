@@ -41,6 +41,16 @@ class RouterServiceStub:
     """Asks a backend and returns the answer as it comes. Each message carries every event that has arrived."""
     ListModels: _grpc.UnaryUnaryMultiCallable[_router_pb2.ListModelsRequest, _router_pb2.ListModelsResponse]
     """Lists the models that can be asked."""
+    CountTokens: _grpc.UnaryUnaryMultiCallable[_router_pb2.CountTokensRequest, _router_pb2.CountTokensResponse]
+    """Counts the tokens that a question would cost, without asking for an answer."""
+    GetBackends: _grpc.UnaryUnaryMultiCallable[_router_pb2.GetBackendsRequest, _router_pb2.GetBackendsResponse]
+    """Tells how the backends are doing."""
+    GetConfig: _grpc.UnaryUnaryMultiCallable[_router_pb2.GetConfigRequest, _router_pb2.GetConfigResponse]
+    """Tells the configuration in use, its secrets left out. Needs the role admin."""
+    ReloadConfig: _grpc.UnaryUnaryMultiCallable[_router_pb2.ReloadConfigRequest, _router_pb2.ReloadConfigResponse]
+    """Reads the configuration anew and uses it if it is good; requests under way end on the old one. Needs the role admin.
+    FAILED_PRECONDITION tells what is wrong with it, and the old one stays in use.
+    """
 
 @_typing.type_check_only
 class RouterServiceAsyncStub(RouterServiceStub):
@@ -55,6 +65,16 @@ class RouterServiceAsyncStub(RouterServiceStub):
     """Asks a backend and returns the answer as it comes. Each message carries every event that has arrived."""
     ListModels: _aio.UnaryUnaryMultiCallable[_router_pb2.ListModelsRequest, _router_pb2.ListModelsResponse]  # type: ignore[assignment]
     """Lists the models that can be asked."""
+    CountTokens: _aio.UnaryUnaryMultiCallable[_router_pb2.CountTokensRequest, _router_pb2.CountTokensResponse]  # type: ignore[assignment]
+    """Counts the tokens that a question would cost, without asking for an answer."""
+    GetBackends: _aio.UnaryUnaryMultiCallable[_router_pb2.GetBackendsRequest, _router_pb2.GetBackendsResponse]  # type: ignore[assignment]
+    """Tells how the backends are doing."""
+    GetConfig: _aio.UnaryUnaryMultiCallable[_router_pb2.GetConfigRequest, _router_pb2.GetConfigResponse]  # type: ignore[assignment]
+    """Tells the configuration in use, its secrets left out. Needs the role admin."""
+    ReloadConfig: _aio.UnaryUnaryMultiCallable[_router_pb2.ReloadConfigRequest, _router_pb2.ReloadConfigResponse]  # type: ignore[assignment]
+    """Reads the configuration anew and uses it if it is good; requests under way end on the old one. Needs the role admin.
+    FAILED_PRECONDITION tells what is wrong with it, and the old one stays in use.
+    """
 
 class RouterServiceServicer(metaclass=_abc_1.ABCMeta):
     """Dispatches questions to LLM backends. A backend's own error comes back as a status whose details carry ErrorInfo
@@ -84,5 +104,39 @@ class RouterServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_router_pb2.ListModelsResponse, _abc.Awaitable[_router_pb2.ListModelsResponse]]:
         """Lists the models that can be asked."""
+
+    @_abc_1.abstractmethod
+    def CountTokens(
+        self,
+        request: _router_pb2.CountTokensRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_router_pb2.CountTokensResponse, _abc.Awaitable[_router_pb2.CountTokensResponse]]:
+        """Counts the tokens that a question would cost, without asking for an answer."""
+
+    @_abc_1.abstractmethod
+    def GetBackends(
+        self,
+        request: _router_pb2.GetBackendsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_router_pb2.GetBackendsResponse, _abc.Awaitable[_router_pb2.GetBackendsResponse]]:
+        """Tells how the backends are doing."""
+
+    @_abc_1.abstractmethod
+    def GetConfig(
+        self,
+        request: _router_pb2.GetConfigRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_router_pb2.GetConfigResponse, _abc.Awaitable[_router_pb2.GetConfigResponse]]:
+        """Tells the configuration in use, its secrets left out. Needs the role admin."""
+
+    @_abc_1.abstractmethod
+    def ReloadConfig(
+        self,
+        request: _router_pb2.ReloadConfigRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_router_pb2.ReloadConfigResponse, _abc.Awaitable[_router_pb2.ReloadConfigResponse]]:
+        """Reads the configuration anew and uses it if it is good; requests under way end on the old one. Needs the role admin.
+        FAILED_PRECONDITION tells what is wrong with it, and the old one stays in use.
+        """
 
 def add_RouterServiceServicer_to_server(servicer: RouterServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

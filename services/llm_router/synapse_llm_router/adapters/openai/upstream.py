@@ -12,11 +12,11 @@ from yarl import URL
 
 from synapse.llm.v1.request_pb2 import GenerationRequest
 from synapse.router.v1.router_pb2 import GenerateResponse, Origin, StreamGenerateResponse
-from synapse_llm_router.adapters import openai_errors as failures
+from synapse_llm_router.adapters import failures
 from synapse_llm_router.adapters.http_client import Exchange, HttpClient
-from synapse_llm_router.adapters.openai_answer import Malformed, read_answer
-from synapse_llm_router.adapters.openai_request import CHAT_PATH, COMPLETIONS_PATH, is_legacy, request_bytes
-from synapse_llm_router.adapters.openai_stream import StreamReader
+from synapse_llm_router.adapters.openai.answer import Malformed, read_answer
+from synapse_llm_router.adapters.openai.request import CHAT_PATH, COMPLETIONS_PATH, is_legacy, request_bytes
+from synapse_llm_router.adapters.openai.stream import StreamReader
 from synapse_llm_router.metrics import RETRIES
 from synapse_llm_router.ports import ListedModel, ListingFailed, Terms
 from synapse_runtime.errors import SynapseError

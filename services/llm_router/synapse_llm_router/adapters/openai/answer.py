@@ -5,8 +5,8 @@
 | `id` `model` `system_fingerprint` `service_tier`    | the fields of the same name; null means absent   |
 | `created`                                           | `create_time`, whole seconds                     |
 | `object`                                            | dropped: it follows from the kind of the request |
-| `choices[].index` `.finish_reason` `.logprobs`      | `Choice` (openai_members.py)                     |
-| `choices[].message`                                 | `Choice` (openai_members.py); `role` "assistant" |
+| `choices[].index` `.finish_reason` `.logprobs`      | `Choice` (members.py)                     |
+| `choices[].message`                                 | `Choice` (members.py); `role` "assistant" |
 |                                                     | is dropped; the rest in `message_extra_json`     |
 | `choices[].text` (completions)                      | `Choice.content`                                 |
 | `usage`                                             | `usage`                                          |
@@ -18,8 +18,8 @@ from __future__ import annotations
 from typing import Any
 
 from synapse.llm.v1 import generation_pb2 as wire
-from synapse_llm_router.adapters import openai_members as members
-from synapse_llm_router.adapters.openai_json import JsonObject, text_of
+from synapse_llm_router.adapters.members_json import JsonObject, text_of
+from synapse_llm_router.adapters.openai import members
 
 
 class Malformed(Exception):

@@ -1,6 +1,6 @@
 """Chunks of a streamed OpenAI answer as canonical GenerationEvents.
 
-The mapping is that of openai_answer.py with `delta` in place of `message`, and besides:
+The mapping is that of answer.py with `delta` in place of `message`, and besides:
 
 - `id`, `model`, `created`, `system_fingerprint` and `service_tier` make the `head`, which is set on the first event
   and again, whole, when one of them takes another value (a member that a later chunk lacks has not changed);
@@ -15,9 +15,9 @@ from __future__ import annotations
 from typing import Any
 
 from synapse.llm.v1 import generation_pb2 as wire
-from synapse_llm_router.adapters import openai_members as members
-from synapse_llm_router.adapters.openai_answer import Malformed, read_created
-from synapse_llm_router.adapters.openai_json import JsonObject, text_of
+from synapse_llm_router.adapters.members_json import JsonObject, text_of
+from synapse_llm_router.adapters.openai import members
+from synapse_llm_router.adapters.openai.answer import Malformed, read_created
 
 _HEAD = ("id", "model", "created", "system_fingerprint", "service_tier")
 _KNOWN = frozenset({*_HEAD, "object", "choices", "usage", "obfuscation"})

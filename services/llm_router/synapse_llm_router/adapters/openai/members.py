@@ -25,7 +25,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from synapse.llm.v1 import generation_pb2 as wire
-from synapse_llm_router.adapters.openai_json import JsonObject, text_of
+from synapse_llm_router.adapters.members_json import JsonObject, text_of
 
 Reader = Callable[[Any, Any], bool]
 """Takes (canonical target, JSON value that is not null); returns whether the value fitted."""

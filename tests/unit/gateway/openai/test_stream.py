@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from synapse.llm.v1 import generation_pb2
-from synapse_gateway.openai_response import Stamp
-from synapse_gateway.openai_stream import DONE, ChatChunks, Chunks, CompletionChunks
+from synapse_gateway.openai.response import Stamp
+from synapse_gateway.openai.stream import DONE, ChatChunks, Chunks, CompletionChunks
 from tests.support.cache_double import events
 
 MISS = Stamp(now=1_800_000_000, fresh=False)

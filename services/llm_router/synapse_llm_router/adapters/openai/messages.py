@@ -27,7 +27,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from synapse_llm_router.adapters.openai_json import JsonObject, adopt, verbatim
+from synapse_llm_router.adapters.members_json import JsonObject, adopt, verbatim
 from synapse_runtime.errors import InvalidArgument
 
 if TYPE_CHECKING:

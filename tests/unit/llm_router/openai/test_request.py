@@ -10,10 +10,10 @@ import pytest
 from hypothesis import given, settings
 
 from synapse.llm.v1 import request_pb2
-from synapse_llm_router.adapters.openai_request import request_bytes
+from synapse_llm_router.adapters.openai.request import request_bytes
 from synapse_runtime.errors import InvalidArgument
-from tests.unit.llm_router.openai_reader import read_request
-from tests.unit.llm_router.requests import chat_requests, completion_requests
+from tests.unit.llm_router.openai.reader import read_request
+from tests.unit.llm_router.openai.requests import chat_requests, completion_requests
 
 
 def sent(request: request_pb2.GenerationRequest, **how: Any) -> dict[str, Any]:

@@ -13,9 +13,9 @@ from typing import Any
 import orjson
 
 from synapse.llm.v1 import generation_pb2
-from synapse_gateway import jsontext
-from synapse_gateway.openai_answer import finish_reason, logprobs, merged, tool_call_delta, usage
-from synapse_gateway.openai_response import Stamp
+from synapse_gateway.openai.answer import finish_reason, logprobs, merged, tool_call_delta, usage
+from synapse_gateway.openai.response import Stamp
+from synapse_runtime import jsontext
 from synapse_runtime.ids import fresh_id
 
 PING = b": ping\n\n"

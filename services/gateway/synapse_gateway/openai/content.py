@@ -6,8 +6,8 @@ from collections.abc import Callable
 from typing import Any
 
 from synapse.llm.v1 import content_pb2
-from synapse_gateway import jsontext
 from synapse_gateway.problems import invalid, missing, wrong_type
+from synapse_runtime import jsontext
 
 
 def message(value: Any, where: str) -> content_pb2.Message:

@@ -10,9 +10,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from synapse.llm.v1 import request_pb2
-from synapse_gateway import jsontext, openai_content
-from synapse_gateway.openai_fields import FIELDS
+from synapse_gateway.body import read_object
+from synapse_gateway.openai import content
+from synapse_gateway.openai.fields import FIELDS
 from synapse_gateway.problems import invalid, missing, wrong_type
+from synapse_runtime import jsontext
 
 _INT32 = 2**31 - 1
 
@@ -30,7 +32,7 @@ class Asked:
 
 def read_chat(raw: bytes) -> Asked:
     """The body of a chat completion request; raises Problem 400."""
-    body = jsontext.read_object(raw)
+    body = read_object(raw)
     request = request_pb2.GenerationRequest(
         model=_model(body), kind=request_pb2.GENERATION_KIND_CHAT, protocol=request_pb2.PROTOCOL_OPENAI
     )
@@ -41,15 +43,13 @@ def read_chat(raw: bytes) -> Asked:
         raise wrong_type("messages", "an array of objects", messages)
     if not messages:
         raise invalid("'messages' must not be empty: expected at least 1 message.", "messages", "empty_array")
-    request.messages.extend(
-        [openai_content.message(value, f"messages[{number}]") for number, value in enumerate(messages)]
-    )
+    request.messages.extend([content.message(value, f"messages[{number}]") for number, value in enumerate(messages)])
     return _asked(body, request)
 
 
 def read_completion(raw: bytes) -> Asked:
     """The body of a plain completion request; raises Problem 400."""
-    body = jsontext.read_object(raw)
+    body = read_object(raw)
     request = request_pb2.GenerationRequest(
         model=_model(body), kind=request_pb2.GENERATION_KIND_COMPLETION, protocol=request_pb2.PROTOCOL_OPENAI
     )
@@ -61,7 +61,7 @@ def read_completion(raw: bytes) -> Asked:
 
 
 def _model(body: dict[str, Any]) -> str:
-    model = openai_content.required_text(body, "model", "")
+    model = content.required_text(body, "model", "")
     if not model:
         raise invalid("'model' must not be empty.", "model")
     del body["model"]

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from synapse.llm.v1 import generation_pb2
-from synapse_gateway import jsontext
-from synapse_gateway.openai_answer import finish_reason, logprobs, merged, tool_call, usage
+from synapse_gateway.openai.answer import finish_reason, logprobs, merged, tool_call, usage
+from synapse_runtime import jsontext
 from synapse_runtime.ids import fresh_id
 
 

@@ -9,9 +9,9 @@ from collections.abc import Callable
 from typing import Any, TypeAlias
 
 from synapse.llm.v1 import request_pb2
-from synapse_gateway import jsontext
-from synapse_gateway.openai_content import keep_rest_of_function, tool_kind
+from synapse_gateway.openai.content import keep_rest_of_function, tool_kind
 from synapse_gateway.problems import invalid, missing, wrong_type
+from synapse_runtime import jsontext
 
 Request: TypeAlias = request_pb2.GenerationRequest
 Setter: TypeAlias = Callable[[Request, Any, str], bool]

@@ -1,7 +1,7 @@
 """JSON text inside canonical messages: read it, put it back at its place, never let it override what is known.
 
-Integers keep their value within 64 bits (larger ones become floats), member order is kept, and texts of whole members
-(schemas, metadata, biases) travel verbatim once they were seen to be JSON.
+Integers keep their value, member order is kept, and texts of whole members (schemas, metadata, biases) travel
+verbatim once they were seen to be JSON.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from typing import Any, TypeAlias
 
 import orjson
 
+from synapse_runtime import jsontext
 from synapse_runtime.errors import InvalidArgument
 
 JsonObject: TypeAlias = dict[str, Any]
@@ -17,14 +18,14 @@ JsonObject: TypeAlias = dict[str, Any]
 
 def text_of(value: Any) -> str:
     """`value` as JSON text."""
-    return orjson.dumps(value).decode()
+    return jsontext.dump(value)
 
 
 def parse(text: str, field: str) -> Any:
     """The value of the JSON `text`; raises InvalidArgument naming `field`."""
     try:
-        return orjson.loads(text)
-    except orjson.JSONDecodeError as error:
+        return jsontext.load(text)
+    except ValueError as error:
         raise InvalidArgument(f"{field} is not JSON: {error}", metadata={"field": field}) from error
 
 

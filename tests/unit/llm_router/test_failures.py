@@ -8,7 +8,7 @@ import pytest
 
 from synapse.router.v1.router_pb2 import ProviderError
 from synapse_llm_router import metrics
-from synapse_llm_router.adapters import openai_errors as failures
+from synapse_llm_router.adapters import failures
 
 NOW = 1_800_000_000.0
 

@@ -6,8 +6,8 @@ import json
 from typing import Any
 
 from synapse.llm.v1 import content_pb2, generation_pb2
-from synapse_gateway import openai_response
-from synapse_gateway.openai_response import Stamp
+from synapse_gateway.openai import response
+from synapse_gateway.openai.response import Stamp
 from tests.support.cache_double import answer
 
 MISS = Stamp(now=1_800_000_000, fresh=False)
@@ -15,7 +15,7 @@ HIT = Stamp(now=1_800_000_000, fresh=True)
 
 
 def chat(generation: generation_pb2.Generation, stamp: Stamp = MISS) -> Any:
-    return json.loads(openai_response.chat(generation, stamp))
+    return json.loads(response.chat(generation, stamp))
 
 
 def message(**fields: Any) -> Any:
@@ -113,7 +113,7 @@ def test_members_of_answer_and_choice_that_nobody_knows_are_kept() -> None:
 def test_a_completion_has_openais_legacy_form() -> None:
     given = answer(" is Paris")
     given.choices[0].logprobs.legacy_json = '{"tokens":[" is"],"text_offset":[0]}'
-    made = json.loads(openai_response.completion(given, HIT))
+    made = json.loads(response.completion(given, HIT))
     assert made["object"] == "text_completion"
     assert made["id"].startswith("cmpl-")
     assert made["choices"] == [

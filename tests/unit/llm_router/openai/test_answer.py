@@ -10,9 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from synapse.llm.v1 import generation_pb2 as llm
-from synapse_llm_router.adapters.openai_answer import Malformed, read_answer
-from tests.unit.llm_router.openai_writer import write_answer
-from tests.unit.llm_router.requests import calls, members, objects, texts, values
+from synapse_llm_router.adapters.openai.answer import Malformed, read_answer
+from tests.unit.llm_router.openai.requests import calls, members, objects, texts, values
+from tests.unit.llm_router.openai.writer import write_answer
 
 counts = st.integers(0, 2**40)
 usages = members(

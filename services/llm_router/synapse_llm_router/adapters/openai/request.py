@@ -2,7 +2,7 @@
 
 | OpenAI member                                            | canonical place                                     |
 |----------------------------------------------------------|-----------------------------------------------------|
-| `model` `messages`                                       | `model` `messages` (openai_messages.py)             |
+| `model` `messages`                                       | `model` `messages` (messages.py)             |
 | `temperature` `top_p` `top_k` `min_p` `seed`             | `sampling`, same names                              |
 | `max_tokens` `max_completion_tokens` `best_of`           | `sampling`, same names                              |
 | `presence_penalty` `frequency_penalty`                   | `sampling`, same names                              |
@@ -25,7 +25,7 @@
 | `stream` `stream_options`                                | nowhere: each hop decides for itself                |
 | everything else, `functions` and `audio` too             | `extra_json`                                        |
 
-A null member is an absent one, except where openai_messages.py says otherwise; unknown null members are kept. A
+A null member is an absent one, except where messages.py says otherwise; unknown null members are kept. A
 member of a known name whose value has not the field's type rides in `extra_json` under its own name. Extras go out
 only when the question came in this protocol. `reasoning.budget_tokens`, `.enabled` and `.extra_json` have no member
 on this wire.
@@ -35,11 +35,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-import orjson
-
 from synapse.llm.v1.request_pb2 import GENERATION_KIND_COMPLETION, PROTOCOL_OPENAI, ToolChoice
-from synapse_llm_router.adapters.openai_json import JsonObject, adopt, parse, verbatim
-from synapse_llm_router.adapters.openai_messages import message_body
+from synapse_llm_router.adapters.members_json import JsonObject, adopt, parse, verbatim
+from synapse_llm_router.adapters.openai.messages import message_body
+from synapse_runtime import jsontext
 
 if TYPE_CHECKING:
     from synapse.llm.v1.request_pb2 import (
@@ -75,7 +74,7 @@ def request_bytes(request: GenerationRequest, model: str, *, stream: bool, ask_u
         body["stream"] = True
         if ask_usage:
             body["stream_options"] = {"include_usage": True}
-    return orjson.dumps(body)
+    return jsontext.encode(body)
 
 
 def request_body(request: GenerationRequest, model: str) -> JsonObject:

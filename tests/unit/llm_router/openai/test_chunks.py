@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from synapse.llm.v1 import generation_pb2 as llm
-from synapse_llm_router.adapters.openai_answer import Malformed
-from synapse_llm_router.adapters.openai_chunks import ChunkReader
+from synapse_llm_router.adapters.openai.answer import Malformed
+from synapse_llm_router.adapters.openai.chunks import ChunkReader
 
 HEAD = {"id": "c-1", "object": "chat.completion.chunk", "created": 1700000000, "model": "m"}
 

@@ -10,9 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from synapse.llm.v1 import request_pb2
-from synapse_gateway.openai_request import read_chat, read_completion
+from synapse_gateway.openai.request import read_chat, read_completion
 from synapse_gateway.problems import Problem
-from tests.unit.gateway.openai_back import request_json
+from tests.unit.gateway.openai.back import request_json
 
 Shape: TypeAlias = dict[str, st.SearchStrategy[Any]]
 TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=12)

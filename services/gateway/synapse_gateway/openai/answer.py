@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, Protocol
 
 from synapse.llm.v1 import content_pb2, generation_pb2
-from synapse_gateway import jsontext
+from synapse_runtime import jsontext
 
 _REASONS = {
     generation_pb2.FINISH_REASON_STOP: "stop",

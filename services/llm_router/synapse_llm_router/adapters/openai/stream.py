@@ -7,9 +7,9 @@ from collections.abc import Mapping
 import orjson
 
 from synapse.router.v1.router_pb2 import StreamGenerateResponse
-from synapse_llm_router.adapters import openai_errors as failures
-from synapse_llm_router.adapters.openai_answer import Malformed
-from synapse_llm_router.adapters.openai_chunks import ChunkReader
+from synapse_llm_router.adapters import failures
+from synapse_llm_router.adapters.openai.answer import Malformed
+from synapse_llm_router.adapters.openai.chunks import ChunkReader
 from synapse_llm_router.adapters.sse import EventSplitter, EventTooLong
 from synapse_runtime.errors import SynapseError
 
