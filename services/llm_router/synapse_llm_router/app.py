@@ -9,13 +9,13 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 
 from synapse.router.v1 import router_pb2
-from synapse_llm_router.adapters.http_client import HttpClient, Limits
+from synapse_llm_router.adapters.build import upstream_of
 from synapse_llm_router.adapters.measured import MeasuredUpstream
-from synapse_llm_router.adapters.openai.upstream import OpenAIUpstream
 from synapse_llm_router.catalog import Catalog
+from synapse_llm_router.ports import Upstream
 from synapse_llm_router.routing import Offer, Routes, models_of
 from synapse_llm_router.rpc import RouterServicer
-from synapse_llm_router.settings import BackendSettings, RouterSettings
+from synapse_llm_router.settings import RouterSettings
 from synapse_runtime.probes import probes
 from synapse_runtime.server import Service, Serving, serving
 from synapse_runtime.settings import Config, MeshSettings
@@ -60,27 +60,7 @@ async def run(config: Config) -> AsyncIterator[Running]:
         yield Running(server.port, probes_port, server)
 
 
-def upstream_of(backend: BackendSettings) -> OpenAIUpstream:
-    """The adapter of a configured backend; the caller closes it."""
-    limits = Limits(
-        connect_seconds=backend.connect_seconds,
-        first_byte_seconds=backend.first_byte_seconds,
-        between_events_seconds=backend.between_events_seconds,
-        total_seconds=backend.total_seconds,
-        response_bytes=backend.max_response_bytes,
-        connections=backend.max_connections,
-        keepalive_seconds=backend.keepalive_seconds,
-    )
-    headers = {name: value.get_secret_value() for name, value in backend.headers.items()}
-    if key := backend.api_key.get_secret_value():
-        headers.setdefault("authorization", f"Bearer {key}")
-    client = HttpClient(backend.name, limits=limits, headers=headers)
-    return OpenAIUpstream(
-        backend.name, backend.provider, backend.base_url, client, max_event_bytes=backend.max_event_bytes
-    )
-
-
-def catalog_of(settings: RouterSettings, upstreams: dict[str, OpenAIUpstream]) -> Catalog:
+def catalog_of(settings: RouterSettings, upstreams: dict[str, Upstream]) -> Catalog:
     """The catalog of the configured backends: those without a list of their own are asked for it."""
     offers = [Offer(backend.name, models_of(backend.models), backend.wildcard) for backend in settings.backends]
     listers = {

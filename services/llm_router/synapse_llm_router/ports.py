@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
@@ -17,11 +17,15 @@ class ListingFailed(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Terms:
-    """The terms of one call: seconds left to the caller's deadline (None: no deadline), its id and its trace."""
+    """The terms of one call: seconds left to the caller's deadline (None: no deadline), its id and its trace.
+
+    `provider_key` is the caller's own key for the provider, to be used in place of the configured one.
+    """
 
     remaining_seconds: float | None
     request_id: str
     traceparent: str | None = None
+    provider_key: str = field(default="", repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,5 +54,11 @@ class Upstream(Protocol):
         Ends only when the backend ended its answer properly. Closing the generator ends the call of the backend.
         """
 
+    async def count_tokens(self, request: GenerationRequest, model: str, terms: Terms) -> int | None:
+        """Tokens of the prompt; None when this backend cannot count them. Raises as `generate`."""
+
     async def list_models(self) -> Sequence[ListedModel]:
         """The models it serves; raises ListingFailed."""
+
+    async def close(self) -> None:
+        """Close every connection."""

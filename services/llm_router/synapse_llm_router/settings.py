@@ -11,18 +11,22 @@ from pydantic import Field, SecretStr, field_validator, model_validator
 
 from synapse_runtime.settings import Section
 
-Provider = Literal["openai", "vllm", "tgi", "ollama", "llamacpp", "custom"]
+Provider = Literal["openai", "anthropic", "vllm", "tgi", "ollama", "llamacpp", "custom"]
+ApiType = Literal["openai", "anthropic", "ollama", "tgi", "custom"]
+_OWN_WIRES: dict[str, ApiType] = {"anthropic": "anthropic", "ollama": "ollama"}
 _VERSION = re.compile(r"v\d+[a-z0-9]*", re.IGNORECASE)
 _HEADER_NAME = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
 
 
 class BackendSettings(Section):
-    """One backend that speaks the OpenAI wire."""
+    """One backend."""
 
     name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$")
     """Its name in metrics, logs and replies."""
     provider: Provider = "custom"
     """What software or service it is."""
+    api_type: ApiType | None = None
+    """The wire that it is asked in. Unset: that of the provider, which is OpenAI's for all but anthropic and ollama."""
     endpoint: str
     """Base URL, with or without /v1."""
     api_key: SecretStr = SecretStr("")
@@ -76,6 +80,17 @@ class BackendSettings(Section):
             if not _HEADER_NAME.fullmatch(name) or not text.get_secret_value().isprintable():
                 raise ValueError(f"{name!r} is not a header that can be sent")
         return value
+
+    @property
+    def wire(self) -> ApiType:
+        """The wire that it is asked in."""
+        return self.api_type or _OWN_WIRES.get(self.provider, "openai")
+
+    @property
+    def root_url(self) -> str:
+        """The endpoint without trailing slashes and without a version at its end."""
+        base, _, last = self.endpoint.rstrip("/").rpartition("/")
+        return base if _VERSION.fullmatch(last) else self.endpoint.rstrip("/")
 
     @property
     def base_url(self) -> str:

@@ -45,9 +45,17 @@ class MeasuredUpstream:
                         self._first.observe(time.perf_counter() - started)
                     yield response
 
+    async def count_tokens(self, request: GenerationRequest, model: str, terms: Terms) -> int | None:
+        """The count of `inner`."""
+        return await self._inner.count_tokens(request, model, terms)
+
     async def list_models(self) -> Sequence[ListedModel]:
         """The models of `inner`."""
         return await self._inner.list_models()
+
+    async def close(self) -> None:
+        """Close `inner`."""
+        await self._inner.close()
 
     @contextmanager
     def _measured(self) -> Iterator[None]:

@@ -85,6 +85,10 @@ class OpenAIUpstream:
                 raise reader.failure
             await exchange.drain()
 
+    async def count_tokens(self, request: GenerationRequest, model: str, terms: Terms) -> int | None:  # noqa: ARG002
+        """None: this wire has no way to count."""
+        return None
+
     async def list_models(self) -> Sequence[ListedModel]:
         """The models it serves; raises ListingFailed."""
         try:
@@ -104,6 +108,8 @@ class OpenAIUpstream:
         headers = {"content-type": "application/json", "x-request-id": terms.request_id}
         if terms.traceparent:
             headers["traceparent"] = terms.traceparent
+        if terms.provider_key:
+            headers["authorization"] = f"Bearer {terms.provider_key}"
         url = self._completions if is_legacy(request) else self._chat
         return await self._client.send("POST", url, data=body, headers=headers, seconds_left=terms.remaining_seconds)
 

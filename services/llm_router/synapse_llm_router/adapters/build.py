@@ -1,0 +1,41 @@
+"""The adapter of a configured backend: an HTTP client, and the wire that it is asked in."""
+
+from __future__ import annotations
+
+from synapse_llm_router.adapters.http_client import HttpClient, Limits
+from synapse_llm_router.adapters.openai.upstream import OpenAIUpstream
+from synapse_llm_router.ports import Upstream
+from synapse_llm_router.settings import BackendSettings
+from synapse_runtime.settings import SettingsError
+
+
+def upstream_of(backend: BackendSettings) -> Upstream:
+    """The adapter of `backend`; the caller closes it. Raises SettingsError for a wire that nobody speaks."""
+    client = HttpClient(backend.name, limits=_limits(backend), headers=_headers(backend))
+    most = backend.max_event_bytes
+    match backend.wire:
+        case "openai":
+            return OpenAIUpstream(backend.name, backend.provider, backend.base_url, client, max_event_bytes=most)
+        case wire:
+            raise SettingsError(f"router.backends: {backend.name!r} has the api_type {wire!r}, which is not known")
+
+
+def _limits(backend: BackendSettings) -> Limits:
+    return Limits(
+        connect_seconds=backend.connect_seconds,
+        first_byte_seconds=backend.first_byte_seconds,
+        between_events_seconds=backend.between_events_seconds,
+        total_seconds=backend.total_seconds,
+        response_bytes=backend.max_response_bytes,
+        connections=backend.max_connections,
+        keepalive_seconds=backend.keepalive_seconds,
+    )
+
+
+def _headers(backend: BackendSettings) -> dict[str, str]:
+    """The headers of every request: the configured ones, and the key in the form of the wire."""
+    headers = {name.lower(): value.get_secret_value() for name, value in backend.headers.items()}
+    if key := backend.api_key.get_secret_value():
+        name, value = ("x-api-key", key) if backend.wire == "anthropic" else ("authorization", f"Bearer {key}")
+        headers.setdefault(name, value)
+    return headers
