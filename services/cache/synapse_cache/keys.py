@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 
-VERSION = 1
+VERSION = 2
 _KEY_PREFIX = f"synapse-key-v{VERSION}\0".encode()
 _SCOPE_PREFIX = f"synapse-scope-v{VERSION}\0".encode()
 

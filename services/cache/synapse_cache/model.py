@@ -45,7 +45,8 @@ class Question:
 
     `key` and `scope` are hexadecimal SHA-256; `prompt` is the last user message when it may be matched by meaning
     and None when the request is exact-only, with `exact_only_reason` saying why. `payload` is the request in the
-    wire's form; the domain hands it on and never looks inside.
+    wire's form; the domain hands it on and never looks inside. Only questions of equal `credential` share a backend
+    call: a digest of the caller's own key for the provider, empty when there is none.
     """
 
     key: str
@@ -55,6 +56,7 @@ class Question:
     payload: object
     exact_only_reason: str = ""
     uncacheable_reason: str = ""
+    credential: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +67,8 @@ class Answer:
     finishes: tuple[Finish, ...]
     empty: bool
     tokens: int = 0
+    cost_nanos: int = 0
+    """What it cost, in billionths of a US dollar; 0 where no price is known."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +89,7 @@ class Entry:
     expires_at: float
     semantic_expires_at: float
     tags: tuple[str, ...] = ()
+    cost_nanos: int = 0
 
     def belongs_to(self, place: Place) -> bool:
         """Whether it may be served there: same tenant, namespace and epoch."""
@@ -191,6 +196,7 @@ class Outcome:
     collapsed: bool = False
     shared: bool = False
     tokens_saved: int = 0
+    cost_saved_nanos: int = 0
     latency_seconds: float = 0.0
     embed_seconds: float | None = None
     considered: tuple[tuple[str, float, str], ...] = ()

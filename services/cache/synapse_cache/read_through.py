@@ -244,6 +244,7 @@ class ReadThrough:
             age_seconds=max(0.0, now - entry.created_at),
             ttl_seconds=max(0.0, expires_at - now),
             tokens_saved=entry.tokens,
+            cost_saved_nanos=entry.cost_nanos,
             latency_seconds=seconds,
             embed_seconds=found.embed_seconds,
             considered=result.considered,
@@ -260,7 +261,8 @@ class ReadThrough:
                 answer = await ask(flight, question, caller)
             return await self._keep(question, answer, found, policy)
 
-        return self._flights.join((place.tenant, place.namespace, place.epoch, question.key), work)
+        key = (place.tenant, place.namespace, place.epoch, question.key, question.credential)
+        return self._flights.join(key, work)
 
     async def _ask_whole(self, _flight: _Flight, question: Question, caller: Caller) -> Answer:
         return await self._upstream.generate(question, caller=caller)
@@ -314,7 +316,9 @@ def _as_asked(outcome: Outcome, question: Question, policy: Policy) -> Outcome:
     if question.uncacheable_reason or policy.skip:
         return replace(outcome, status=Status.BYPASS)
     if policy.passthrough:
-        return replace(outcome, status=Status.BYPASS, reason=f"passthrough_{outcome.reason}", tokens_saved=0)
+        return replace(
+            outcome, status=Status.BYPASS, reason=f"passthrough_{outcome.reason}", tokens_saved=0, cost_saved_nanos=0
+        )
     return outcome
 
 

@@ -42,6 +42,7 @@ class Report:
             stores=tally.stores,
             collapsed=tally.collapsed,
             tokens_saved=tally.tokens_saved,
+            cost_saved=tally.cost_saved_nanos / 1e9,
             miss_reasons=tally.miss_reasons,
             entries=await self._entries(tenant),
             journal_pending=await self._pending(),

@@ -28,6 +28,7 @@ class Tally:
     stores: int = 0
     collapsed: int = 0
     tokens_saved: int = 0
+    cost_saved_nanos: int = 0
     miss_reasons: Counter[str] = field(default_factory=Counter)
 
     @property
@@ -59,7 +60,8 @@ class Stats:
             tally.miss_reasons[outcome.reason] += 1
         else:
             tally.tokens_saved += outcome.tokens_saved
-            telemetry.tokens_saved(outcome.tokens_saved)
+            tally.cost_saved_nanos += outcome.cost_saved_nanos
+            telemetry.saved(outcome.tokens_saved, outcome.cost_saved_nanos / 1e9)
             if outcome.tier is Tier.L2:
                 tally.hits_semantic += 1
             else:
@@ -107,4 +109,13 @@ def _add(total: Tally, part: Tally) -> None:
 
 
 def _counts() -> Iterable[str]:
-    return ("hits_exact", "hits_semantic", "misses", "bypasses", "stores", "collapsed", "tokens_saved")
+    return (
+        "hits_exact",
+        "hits_semantic",
+        "misses",
+        "bypasses",
+        "stores",
+        "collapsed",
+        "tokens_saved",
+        "cost_saved_nanos",
+    )

@@ -17,6 +17,9 @@ _STORES = Counter("synapse_cache_stores_total", "Answers by whether they were ac
 _FAILURES = Counter("synapse_cache_dependency_failures_total", "Calls that a dependency failed.", ["dependency"])
 _COLLAPSED = Counter("synapse_cache_collapsed_total", "Requests that shared a backend call begun by another.")
 _TOKENS_SAVED = Counter("synapse_cache_tokens_saved_total", "Tokens that hits saved: what the answers once cost.")
+_COST_SAVED = Counter(
+    "synapse_cache_cost_saved_dollars_total", "US dollars that hits saved, by the prices when the answers were made."
+)
 _REJECTED = Counter(
     "synapse_cache_rejected_entries_total", "Stored values that were no whole entry of the place.", ["store", "reason"]
 )
@@ -52,9 +55,10 @@ def collapsed() -> None:
     _COLLAPSED.inc()
 
 
-def tokens_saved(count: int) -> None:
-    """Count the tokens that a hit saved."""
-    _TOKENS_SAVED.inc(count)
+def saved(tokens: int, dollars: float) -> None:
+    """Count the tokens and the money that a hit saved."""
+    _TOKENS_SAVED.inc(tokens)
+    _COST_SAVED.inc(dollars)
 
 
 def journal_pending(count: int) -> None:

@@ -144,6 +144,7 @@ class Writer:
             prompt=question.prompt if self._rules.semantic and not exact_only else None,
             answer=answer.payload,
             tokens=answer.tokens,
+            cost_nanos=answer.cost_nanos,
             created_at=now,
             expires_at=now + ttl,
             semantic_expires_at=now + semantic_ttl,

@@ -103,6 +103,57 @@ def test_the_protocol_counts_only_with_unknown_members() -> None:
     assert key_of(one) != key_of(other)
 
 
+def test_the_protocol_counts_with_unknown_members_of_a_part() -> None:
+    keys = []
+    for protocol in (PROTOCOL_OPENAI, PROTOCOL_ANTHROPIC):
+        request = a_request()
+        request.protocol = protocol
+        request.messages[0].parts.add(text="more", extra_json='{"x":1}')
+        keys.append(key_of(request))
+    assert keys[0] != keys[1]
+
+
+def test_the_callers_own_key_is_no_part_of_the_key_and_keeps_calls_apart() -> None:
+    request = a_request()
+    request.caller.provider_key = "sk-own"
+    question = question_of(request, RULES)
+    assert question.key == key_of(a_request())
+    assert question.credential
+    assert "sk-own" not in question.credential
+    assert question_of(a_request(), RULES).credential == ""
+
+
+def test_one_text_part_is_the_same_as_a_bare_text() -> None:
+    request = GenerationRequest(model="m")
+    request.messages.add(role="user").parts.add(text="Hello", extra_json='{"cache_control":{"type":"ephemeral"}}')
+    bare = GenerationRequest(model="m", protocol=PROTOCOL_ANTHROPIC)
+    bare.messages.add(role="user", text="Hello")
+    assert key_of(request) == key_of(bare)
+    assert question_of(request, RULES).scope == question_of(bare, RULES).scope
+
+
+def test_a_data_url_is_the_same_as_its_data() -> None:
+    one, other, third = a_request(), a_request(), a_request()
+    one.messages[0].parts.add().image.url = "data:image/png;base64,AAAA"
+    for request, kind in ((other, "image/png"), (third, "image/jpeg")):
+        image = request.messages[0].parts.add().image
+        image.base64_data, image.media_type = "AAAA", kind
+    assert key_of(one) == key_of(other) != key_of(third)
+
+
+def test_arguments_of_a_call_count_by_value() -> None:
+    def with_call(arguments: str, content: str | None) -> str:
+        request = a_request()
+        message = request.messages.add(role="assistant")
+        if content is not None:
+            message.text = content
+        message.tool_calls.add(id="c1", type="function", name="f", arguments=arguments)
+        return key_of(request)
+
+    assert with_call('{"a": 1, "b": 2}', None) == with_call('{"b":2,"a":1}', "")
+    assert with_call('{"a": 1}', None) != with_call('{"a": 2}', None)
+
+
 def test_one_choice_is_the_same_as_none_said() -> None:
     assert key_of(a_request(choice_count=1)) == key_of(a_request())
 
@@ -179,5 +230,5 @@ def test_golden_vectors_hold() -> None:
     rich.tools.add(type="function", name="f", description="d", parameters_json='{"b":[1,2.5],"a":"\u00e9"}')
     rich.extra_json = '{"z":1,"a":{"y":null,"b":true}}'
     questions = [question_of(request, RULES) for request in (a_request(), plain, rich)]
-    assert [question.key[:16] for question in questions] == ["01d8721528c35230", "5a1349970ecca8cd", "cecd182ff57e6201"]
-    assert [question.scope[:16] for question in questions] == ["3f89366e89a2ec7a", "1628c403d6f80960", ""]
+    assert [question.key[:16] for question in questions] == ["a0d04c619ba33e4d", "41ecd87222b1a627", "9b2931230626d2d2"]
+    assert [question.scope[:16] for question in questions] == ["f04149acd47ce344", "61d41cb0c5344c18", ""]

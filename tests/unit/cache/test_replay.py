@@ -49,16 +49,37 @@ def choices(draw: st.DrawFn, index: int) -> llm.Choice:
         choice.reasoning.field = draw(st.sampled_from(("reasoning", "reasoning_content")))
     if draw(st.booleans()):
         choice.thinking.add(text=draw(texts), signature=draw(words))
+    if kind in {"text", "tools"} and draw(st.booleans()):
+        draw(laid_out(choice))
     if draw(st.booleans()):
         choice.finish_detail = draw(words)
+    if draw(st.booleans()):
+        choice.stop_sequence = draw(words)
     choice.message_extra_json = draw(objects)
     choice.extra_json = draw(objects)
     return choice
 
 
 @st.composite
+def laid_out(draw: st.DrawFn, choice: llm.Choice) -> None:
+    """Give `choice` blocks in an order that its fields do not tell."""
+    kinds = [llm.BLOCK_KIND_THINKING] * len(choice.thinking) + [llm.BLOCK_KIND_TOOL_CALL] * len(choice.tool_calls)
+    cuts = draw(st.lists(words, max_size=3))
+    choice.blocks.extend(llm.ContentBlock(kind=kind) for kind in draw(st.permutations(kinds)))
+    for text in cuts:
+        place = draw(st.integers(0, len(choice.blocks)))
+        choice.blocks.insert(place, llm.ContentBlock(kind=llm.BLOCK_KIND_TEXT, text_length=len(text)))
+    choice.blocks.append(llm.ContentBlock(kind=llm.BLOCK_KIND_OPAQUE, opaque_json='{"type":"new"}'))
+    choice.blocks[0].extra_json = draw(objects)
+    choice.ClearField("content")
+    if cuts:
+        choice.content = "".join(cuts)
+
+
+@st.composite
 def generations(draw: st.DrawFn) -> llm.Generation:
     generation = llm.Generation(id=draw(words), model=draw(words), extra_json=draw(objects))
+    generation.protocol = draw(st.sampled_from((0, 1, 2)))
     generation.choices.extend(draw(choices(index)) for index in range(draw(st.integers(1, 3))))
     generation.create_time.FromSeconds(1_795_000_000)
     if draw(st.booleans()):

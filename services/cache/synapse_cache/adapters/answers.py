@@ -27,8 +27,9 @@ def answer_of(generation: Generation) -> Answer:
         finishes=tuple(_FINISHES.get(choice.finish_reason, Finish.OTHER) for choice in generation.choices),
         empty=not any(map(_says_something, generation.choices)),
         tokens=generation.usage.total_tokens,
+        cost_nanos=generation.usage.cost_nanos,
     )
 
 
 def _says_something(choice: Choice) -> bool:
-    return bool(choice.content or choice.refusal or choice.tool_calls or choice.message_extra_json)
+    return bool(choice.content or choice.refusal or choice.tool_calls or choice.message_extra_json or choice.blocks)

@@ -7,7 +7,15 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import orjson
 
 from synapse.llm.v1.content_pb2 import Thinking, ToolCall
-from synapse.llm.v1.generation_pb2 import FINISH_REASON_UNSPECIFIED, Choice, Generation
+from synapse.llm.v1.generation_pb2 import (
+    BLOCK_KIND_TEXT,
+    BLOCK_KIND_THINKING,
+    BLOCK_KIND_TOOL_CALL,
+    FINISH_REASON_UNSPECIFIED,
+    Choice,
+    ContentBlock,
+    Generation,
+)
 from synapse_cache.adapters.answers import answer_of
 
 if TYPE_CHECKING:
@@ -64,6 +72,7 @@ class EventAssembler:
         whole.model = head.model or whole.model
         if head.HasField("create_time"):
             whole.create_time.CopyFrom(head.create_time)
+        whole.protocol = head.protocol or whole.protocol
         if head.HasField("system_fingerprint"):
             whole.system_fingerprint = head.system_fingerprint
         if head.HasField("service_tier"):
@@ -80,9 +89,14 @@ class _ChoiceParts:
         self._thinking: dict[int, Thinking] = {}
         self._message_extra: dict[str, Any] = {}
         self._extra: dict[str, Any] = {}
+        self._blocks: list[ContentBlock] = []
 
     def add(self, delta: ChoiceDelta) -> None:
         """Take the next piece."""
+        if delta.HasField("block"):
+            self._blocks.append(delta.block)
+        if self._blocks:
+            self._grow_block(delta)
         if delta.HasField("content"):
             self._texts.setdefault("content", []).append(delta.content)
         if delta.finish_reason != FINISH_REASON_UNSPECIFIED:
@@ -123,8 +137,18 @@ class _ChoiceParts:
         if piece.legacy_json:
             logprobs.legacy_json = merged(logprobs.legacy_json, piece.legacy_json)
 
+    def _grow_block(self, delta: ChoiceDelta) -> None:
+        block = self._blocks[-1]
+        if block.kind == BLOCK_KIND_TEXT:
+            block.text_length += len(delta.content)
+        if delta.block_extra_json:
+            block.extra_json = merged(block.extra_json, delta.block_extra_json, grow=True)
+
     def _detail(self, text: str) -> None:
         self._choice.finish_detail = text
+
+    def _stopped_by(self, text: str) -> None:
+        self._choice.stop_sequence = text
 
     def _message_members(self, text: str) -> None:
         merge(self._message_extra, text, grow=True)
@@ -139,6 +163,7 @@ class _ChoiceParts:
         "tool_calls": _call,
         "logprobs": _measure,
         "finish_detail": _detail,
+        "stop_sequence": _stopped_by,
         "delta_extra_json": _message_members,
         "extra_json": _members,
     }
@@ -156,11 +181,22 @@ class _ChoiceParts:
             call.arguments = "".join(self._texts.get(f"arguments {index}", ()))
             choice.tool_calls.append(call)
         choice.thinking.extend(block for _, block in sorted(self._thinking.items()))
+        if _unusual(self._blocks):
+            choice.blocks.extend(self._blocks)
         if (choice.tool_calls or choice.HasField("refusal")) and choice.content == "":
             choice.ClearField("content")  # backends open such a stream with an empty text that means null
         choice.message_extra_json = dump(self._message_extra)
         choice.extra_json = dump(self._extra)
         return choice
+
+
+def _unusual(blocks: list[ContentBlock]) -> bool:
+    """Whether the order of the blocks, or what they carry, is more than an answer's fields tell."""
+    kinds = [block.kind for block in blocks]
+    if any(block.extra_json for block in blocks) or kinds.count(BLOCK_KIND_TEXT) > 1:
+        return True
+    usual = (BLOCK_KIND_THINKING, BLOCK_KIND_TEXT, BLOCK_KIND_TOOL_CALL)
+    return any(kind not in usual for kind in kinds) or kinds != sorted(kinds, key=usual.index)
 
 
 def merge(known: dict[str, Any], text: str, *, grow: bool = False) -> None:

@@ -2,9 +2,11 @@
 
 It is protobuf's deterministic serialisation of the request with
 
-- the fields that cannot change the answer taken out: `caller`; `protocol` where no unknown member depends on it;
-- every `*_json` member rewritten with sorted member order and no white space;
-- the two ways to say the same thing made one: one choice asked for or none said, a bare stop text or a list of one.
+- what cannot change the answer taken out: `caller`; the hint `cache_control`; `protocol` where no unknown member,
+  beta or foreign part depends on it;
+- every `*_json` member, and the arguments of tool calls, rewritten with sorted member order and no white space;
+- the ways to say the same thing made one: one choice asked for or none said, a bare stop text or a list of one, a
+  bare text or a list of one text part, a data URL or its base64 data, no text or an empty one beside tool calls.
 
 Fields that are not set take no part, so a field added to the protos later leaves the keys of older requests alone.
 Unknown protobuf fields are kept by the serialisation and so are part of the key.
@@ -19,16 +21,28 @@ from typing import TYPE_CHECKING
 import orjson
 from google.protobuf.descriptor import FieldDescriptor
 
-from synapse.llm.v1.request_pb2 import GENERATION_KIND_CHAT, GENERATION_KIND_UNSPECIFIED, GenerationRequest
+from synapse.llm.v1.content_pb2 import ContentPart, Media, ToolCall
+from synapse.llm.v1.request_pb2 import (
+    GENERATION_KIND_CHAT,
+    GENERATION_KIND_UNSPECIFIED,
+    GenerationRequest,
+)
 
 if TYPE_CHECKING:
+    from google.protobuf.internal.containers import RepeatedCompositeFieldContainer
     from google.protobuf.message import Message
 
+    from synapse.llm.v1 import content_pb2
+
 _LONG_NUMBER = re.compile(r"\d{19}")
+_DATA_URL = re.compile(r"data:([\w.+-]+/[\w.+-]+);base64,")
+_HINT = "cache_control"
+_OWN_WORDS = frozenset({"extra_json", "opaque_json", "raw_json"})
+"""Fields of JSON in the words of one protocol; the others mean the same in all of them."""
 
 
 def canonical(request: GenerationRequest) -> GenerationRequest:
-    """A copy of `request` in which equal questions are equal, whatever their member order."""
+    """A copy of `request` in which equal questions are equal, whatever their member order and protocol."""
     copy = GenerationRequest()
     copy.CopyFrom(request)
     copy.ClearField("caller")
@@ -36,8 +50,10 @@ def canonical(request: GenerationRequest) -> GenerationRequest:
         copy.kind = GENERATION_KIND_CHAT
     if copy.HasField("sampling"):
         _plain_sampling(copy)
-    _sort_json(copy)
-    if not copy.extra_json:
+    for message in copy.messages:
+        _plain_message(message)
+    foreign = _plain_json(copy)
+    if not (foreign or copy.betas):
         copy.ClearField("protocol")
     return copy
 
@@ -70,10 +86,70 @@ def _plain_sampling(copy: GenerationRequest) -> None:
         copy.ClearField("sampling")
 
 
-def _sort_json(message: Message) -> None:
+def _plain_message(message: content_pb2.Message) -> None:
+    if message.parts:
+        _plain_parts(message.parts)
+        if not message.HasField("text") and (text := _bare_text(message.parts)) is not None:
+            message.text = text
+            message.ClearField("parts")
+    if message.tool_calls and message.HasField("text") and not message.text:
+        message.ClearField("text")
+
+
+def _plain_parts(parts: RepeatedCompositeFieldContainer[ContentPart]) -> None:
+    for part in parts:
+        if part.extra_json and _HINT in part.extra_json:
+            part.extra_json = _without_hint(part.extra_json)
+        kind = part.WhichOneof("part")
+        if kind in {"image", "audio", "file", "video"}:
+            _plain_media(getattr(part, kind))
+        elif kind == "tool_result" and part.tool_result.parts:
+            result = part.tool_result
+            _plain_parts(result.parts)
+            if not result.HasField("text") and (text := _bare_text(result.parts)) is not None:
+                result.text = text
+                result.ClearField("parts")
+
+
+def _bare_text(parts: RepeatedCompositeFieldContainer[ContentPart]) -> str | None:
+    """The one text that `parts` are; None when they are more than that."""
+    if len(parts) == 1 and parts[0].WhichOneof("part") == "text" and not parts[0].extra_json:
+        return parts[0].text
+    return None
+
+
+def _plain_media(media: Media) -> None:
+    """A data URL as the data that it carries."""
+    found = _DATA_URL.match(media.url)
+    if found is not None and media.media_type in {"", found[1]}:
+        data = media.url[found.end() :]
+        media.media_type = found[1]
+        media.base64_data = data
+
+
+def _without_hint(text: str) -> str:
+    try:
+        value = json.loads(text)
+    except ValueError:
+        return text
+    if isinstance(value, dict):
+        value.pop(_HINT, None)
+    return json.dumps(value) if value else ""
+
+
+def _plain_json(message: Message) -> bool:
+    """Bring every JSON text in `message` into one form; whether there is one that only its own protocol understands."""
+    foreign = False
     for field, value in message.ListFields():
         if field.type == FieldDescriptor.TYPE_MESSAGE:
             for inner in value if field.is_repeated else (value,):
-                _sort_json(inner)
+                foreign = _plain_json(inner) or foreign
         elif field.name.endswith("_json"):
-            setattr(message, field.name, sorted_json(value))
+            own_words = field.name in _OWN_WORDS
+            text = sorted_json(_without_hint(value) if own_words and _HINT in value else value)
+            setattr(message, field.name, text)
+            foreign = foreign or (own_words and bool(text))
+    if isinstance(message, ToolCall):
+        message.type = message.type or "function"
+        message.arguments = sorted_json(message.arguments) or "{}"
+    return foreign

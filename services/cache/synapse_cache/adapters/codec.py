@@ -69,6 +69,7 @@ def decode(data: bytes) -> Entry:
         _seconds(head.expire_time),
         _seconds(head.semantic_expire_time),
         tuple(head.tags),
+        head.cost_nanos,
     )
 
 
@@ -84,6 +85,7 @@ def _head(entry: Entry) -> entry_pb2.Entry:
         prompt=entry.prompt or "",
         exact_only=entry.prompt is None,
         tags=entry.tags,
+        cost_nanos=entry.cost_nanos,
     )
     _set_seconds(head.create_time, entry.created_at)
     _set_seconds(head.expire_time, entry.expires_at)

@@ -95,6 +95,7 @@ def outcome_of(outcome: Outcome) -> wire.Outcome:
         collapsed=outcome.collapsed,
         shared=outcome.shared,
         tokens_saved=outcome.tokens_saved,
+        cost_saved_nanos=outcome.cost_saved_nanos,
     )
     reply.latency.FromNanoseconds(int(outcome.latency_seconds * 1e9))
     if outcome.tier is not None:
@@ -135,6 +136,7 @@ def entry_of(entry: Entry, embedder: str) -> WireEntry:
         exact_only=entry.prompt is None,
         embedder="" if entry.prompt is None else embedder,
         epoch=entry.epoch,
+        cost_nanos=entry.cost_nanos,
     )
     reply.generation.ParseFromString(entry.answer)
     reply.create_time.FromMicroseconds(int(entry.created_at * 1e6))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -21,8 +22,12 @@ if TYPE_CHECKING:
 
 _STATEFUL_MEMBERS = frozenset(
     {"previous_response_id", "conversation", "background", "web_search_options", "search_parameters", "plugins"}
+    | {"container", "mcp_servers"}
 )
-_STATEFUL_TOOLS = re.compile(r"web_search|file_search|computer|code_interpreter|mcp|retrieval|browser|image_generation")
+_STATEFUL_TOOLS = re.compile(
+    r"web_search|web_fetch|file_search|tool_search|computer|code_interpreter|code_execution|mcp|retrieval|browser"
+    r"|image_generation"
+)
 _SEARCHING_MODEL = re.compile(r"-search-(?:preview|api)|:online$|sonar")
 _LONGEST_PROMPT = 8_000
 
@@ -49,7 +54,12 @@ def question_of(request: GenerationRequest, rules: QuestionRules) -> Question:
     if prompt is not None:
         _take_out_prompt(plain.messages[-1])
         scope = scope_key(canonical.serialise(plain))
-    return Question(key, scope, request.model, prompt, request, exact_only, uncacheable)
+    credential = _digest(request.caller.provider_key)
+    return Question(key, scope, request.model, prompt, request, exact_only, uncacheable, credential)
+
+
+def _digest(secret: str) -> str:
+    return hashlib.sha256(secret.encode()).hexdigest() if secret else ""
 
 
 def _uncacheable(request: GenerationRequest, rules: QuestionRules) -> str:

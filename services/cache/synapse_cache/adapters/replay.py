@@ -6,8 +6,12 @@ import re
 from typing import TYPE_CHECKING
 
 from synapse.llm.v1.generation_pb2 import (
+    BLOCK_KIND_TEXT,
+    BLOCK_KIND_THINKING,
+    BLOCK_KIND_TOOL_CALL,
     Choice,
     ChoiceDelta,
+    ContentBlock,
     Generation,
     GenerationEvent,
     Logprobs,
@@ -32,6 +36,7 @@ def events_of(generation: Generation) -> list[GenerationEvent]:
     head = first.head
     head.id = generation.id
     head.model = generation.model
+    head.protocol = generation.protocol
     if generation.HasField("create_time"):
         head.create_time.CopyFrom(generation.create_time)
     if generation.HasField("system_fingerprint"):
@@ -70,18 +75,55 @@ def _deltas(choice: Choice) -> Iterator[ChoiceDelta]:
         field = choice.reasoning.field
         for piece in pieces_of(choice.reasoning.text):
             yield ChoiceDelta(index=index, reasoning=ReasoningText(text=piece, field=field))
-    for position, block in enumerate(choice.thinking):
-        thinking = ThinkingDelta(index=position, text=block.text, signature=block.signature)
-        thinking.redacted_data = block.redacted_data
-        yield ChoiceDelta(index=index, thinking=thinking)
-    yield from _texts(choice)
-    for position, call in enumerate(choice.tool_calls):
-        for part in _call_pieces(position, call):
-            yield ChoiceDelta(index=index, tool_calls=(part,))
+    yield from _blocks(choice) if choice.blocks else _usual_order(choice)
     end = ChoiceDelta(index=index, finish_reason=choice.finish_reason, extra_json=choice.extra_json)
     if choice.HasField("finish_detail"):
         end.finish_detail = choice.finish_detail
+    if choice.HasField("stop_sequence"):
+        end.stop_sequence = choice.stop_sequence
     yield end
+
+
+def _usual_order(choice: Choice) -> Iterator[ChoiceDelta]:
+    """Thinking, text and refusal, tool calls."""
+    for position in range(len(choice.thinking)):
+        yield _thinking(choice, position)
+    yield from _texts(choice)
+    for position in range(len(choice.tool_calls)):
+        yield from _call(choice, position)
+
+
+def _blocks(choice: Choice) -> Iterator[ChoiceDelta]:
+    """The blocks in the order that the answer tells, each begun by what it is."""
+    index, told, thoughts, calls = choice.index, 0, 0, 0
+    for block in choice.blocks:
+        beginning = ContentBlock(kind=block.kind, opaque_json=block.opaque_json, extra_json=block.extra_json)
+        yield ChoiceDelta(index=index, block=beginning)
+        if block.kind == BLOCK_KIND_TEXT:
+            text = choice.content[told : told + block.text_length]
+            told += block.text_length
+            for piece in pieces_of(text):
+                yield ChoiceDelta(index=index, content=piece)
+        elif block.kind == BLOCK_KIND_THINKING:
+            yield _thinking(choice, thoughts)
+            thoughts += 1
+        elif block.kind == BLOCK_KIND_TOOL_CALL:
+            yield from _call(choice, calls)
+            calls += 1
+    if told < len(choice.content):
+        yield ChoiceDelta(index=index, content=choice.content[told:])
+    yield from _refusal(choice)
+
+
+def _thinking(choice: Choice, position: int) -> ChoiceDelta:
+    block = choice.thinking[position]
+    delta = ThinkingDelta(index=position, text=block.text, signature=block.signature, redacted_data=block.redacted_data)
+    return ChoiceDelta(index=choice.index, thinking=delta)
+
+
+def _call(choice: Choice, position: int) -> Iterator[ChoiceDelta]:
+    for part in _call_pieces(position, choice.tool_calls[position]):
+        yield ChoiceDelta(index=choice.index, tool_calls=(part,))
 
 
 def _call_pieces(position: int, call: ToolCall) -> Iterator[ToolCallDelta]:
@@ -111,8 +153,12 @@ def _texts(choice: Choice) -> Iterator[ChoiceDelta]:
             yield delta
     elif choice.HasField("logprobs") and not choice.HasField("refusal"):
         yield ChoiceDelta(index=index, logprobs=Logprobs(content=logprobs.content, legacy_json=logprobs.legacy_json))
+    yield from _refusal(choice)
+
+
+def _refusal(choice: Choice) -> Iterator[ChoiceDelta]:
     if choice.HasField("refusal"):
-        delta = ChoiceDelta(index=index, refusal=choice.refusal)
-        if logprobs.refusal:
-            delta.logprobs.refusal.extend(logprobs.refusal)
+        delta = ChoiceDelta(index=choice.index, refusal=choice.refusal)
+        if choice.logprobs.refusal:
+            delta.logprobs.refusal.extend(choice.logprobs.refusal)
         yield delta
