@@ -64,7 +64,7 @@ def _hit(outcome: cache_pb2.Outcome) -> Headers:
         (b"x-cache-status", b"HIT"),
         (b"age", b"%d" % max(0, outcome.age.seconds)),
         (b"x-synapse-tokens-saved", b"%d" % outcome.tokens_saved),
-        (b"x-synapse-cost-saved", b"0"),
+        (b"x-synapse-cost-saved", _dollars(outcome.cost_saved_nanos)),
     ]
     if outcome.HasField("similarity"):
         similarity = outcome.similarity
@@ -103,6 +103,11 @@ def _common(outcome: cache_pb2.Outcome, made: Headers) -> None:
 def _millis(outcome: cache_pb2.Outcome) -> float:
     latency = outcome.latency
     return latency.seconds * 1e3 + latency.nanos / 1e6
+
+
+def _dollars(nanos: int) -> bytes:
+    """Billionths of a dollar as dollars, without trailing zeros."""
+    return (b"%d.%09d" % divmod(max(0, nanos), 10**9)).rstrip(b"0").rstrip(b".")
 
 
 def _safe(text: str) -> str:

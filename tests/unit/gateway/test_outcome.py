@@ -31,6 +31,13 @@ def test_an_exact_hit_names_its_entry_and_what_it_saved() -> None:
     assert made["x-synapse-latency-ms"] == "0.412"
 
 
+def test_money_saved_is_told_in_dollars() -> None:
+    saved = hit()
+    for nanos, dollars in ((10**9, "1"), (1_250_000, "0.00125"), (12_000_000_001, "12.000000001")):
+        saved.cost_saved_nanos = nanos
+        assert told(saved)["x-synapse-cost-saved"] == dollars
+
+
 def test_a_stale_hit_has_a_negative_ttl() -> None:
     stale = hit()
     stale.ttl.seconds = -12
