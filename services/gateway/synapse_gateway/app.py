@@ -21,10 +21,11 @@ from synapse_gateway.adapters.mesh import SERVICES, GrpcMesh
 from synapse_gateway.admin import Admin
 from synapse_gateway.edge import Edge, Endpoint
 from synapse_gateway.embeddings import Embeddings
-from synapse_gateway.generate import CHAT, COMPLETIONS, Generate
+from synapse_gateway.generate import Generate
 from synapse_gateway.keys import KeyRing, all_keys
 from synapse_gateway.metrics import Metrics
 from synapse_gateway.models import Models
+from synapse_gateway.openai.dialects import CHAT, COMPLETIONS
 from synapse_gateway.ports import Mesh
 from synapse_gateway.settings import GatewaySettings
 from synapse_gateway.spans import Spans

@@ -21,6 +21,8 @@ _NAMES = (_CACHE_CONTROL, *_FLAGS, b"x-synapse-ttl", b"x-synapse-namespace", b"x
 _DIRECTIVES = {b"no-cache": "no_cache", b"no-store": "no_store", b"only-if-cached": "only_if_cached"}
 _TRUTH = {b"true": True, b"1": True, b"yes": True, b"false": False, b"0": False, b"no": False}
 _NAMESPACE = re.compile(r"[\x21-\x7e]{1,128}")
+_KEY = re.compile(rb"[\x21-\x7e]+")
+_MAX_KEY = 4096
 _MAX_SECONDS = 10**9
 _MAX_TAGS, _MAX_TAG = 16, 64
 
@@ -43,6 +45,17 @@ def read(headers: Mapping[bytes, bytes]) -> cache_pb2.CacheControl | None:
     if (max_error := headers.get(b"x-synapse-max-error")) is not None:
         control.max_error = _probability(max_error)
     return control
+
+
+def provider_key(headers: Mapping[bytes, bytes]) -> str | None:
+    """The caller's own key for the provider; raises Problem 400, which never shows it."""
+    value = headers.get(b"x-synapse-provider-key", b"").strip()
+    if not value:
+        return None
+    if len(value) > _MAX_KEY or not _KEY.fullmatch(value):
+        message = f"Invalid header 'x-synapse-provider-key': expected at most {_MAX_KEY} visible ASCII characters."
+        raise invalid(message, "x-synapse-provider-key", "invalid_header")
+    return value.decode()
 
 
 def wants_metadata(headers: Mapping[bytes, bytes]) -> bool:

@@ -1,4 +1,4 @@
-"""The one table from the mesh's errors to OpenAI's."""
+"""The one table from the mesh's errors to the problems that callers see."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import orjson
 from google.protobuf import any_pb2
 
 from synapse.router.v1 import router_pb2
-from synapse_gateway.problems import Headers, Problem, retry_headers
+from synapse_gateway.problems import JSON_TYPE, Headers, Problem, error_object, retry_headers
 from synapse_runtime import errors
 
 if TYPE_CHECKING:
@@ -43,17 +43,17 @@ _UNAVAILABLE_RETRY_SECONDS = 1.0
 
 
 def to_problem(error: SynapseError) -> Problem:
-    """The error as the caller sees it; a backend's own reply passes unchanged."""
+    """The error as the caller sees it, with what the backend itself said."""
     provider = _provider_error(error)
     if provider is not None and provider.http_status in _FAILURES:
         return Problem(
             provider.http_status,
             error.message,
-            kind="server_error" if provider.http_status >= 500 else "invalid_request_error",
+            kind=_kind(provider.http_status),
             code="provider_error",
             headers=_passed_on(provider),
-            body=provider.body.encode() if error.reason == _ANSWERED else None,
-            content_type=_plain(provider.content_type) or b"application/json",
+            told=provider.body.encode() if error.reason == _ANSWERED else None,
+            told_type=_plain(provider.content_type) or JSON_TYPE,
             fault=f"provider_{provider.http_status // 100}xx",
         )
     if error.reason.startswith(_MESH_TRUST):
@@ -81,7 +81,7 @@ def _by_table(error: SynapseError, provider: router_pb2.ProviderError | None) ->
         param=error.metadata.get("param"),
         code=code,
         headers=headers,
-        body=_error_in_stream(provider),
+        told=_error_in_stream(provider),
         fault=fault if provider is None else f"provider_{fault.partition('_')[2]}",
     )
 
@@ -102,13 +102,17 @@ def _provider_error(error: SynapseError) -> router_pb2.ProviderError | None:
 
 def _error_in_stream(provider: router_pb2.ProviderError | None) -> bytes | None:
     """The error object that a backend sent inside a stream, which had the status 200."""
-    if provider is None or not provider.body:
+    if provider is None:
         return None
-    try:
-        body = orjson.loads(provider.body)
-    except orjson.JSONDecodeError:
-        return None
-    return orjson.dumps(body) if isinstance(body, dict) and isinstance(body.get("error"), dict) else None
+    body = error_object(provider.body.encode())
+    return orjson.dumps(body) if body is not None and isinstance(body.get("error"), dict) else None
+
+
+def _kind(status: int) -> str:
+    """OpenAI's type of an error that a backend answered in another protocol."""
+    if status >= 500:
+        return "server_error"
+    return {403: "permission_error", 429: "rate_limit_error"}.get(status, "invalid_request_error")
 
 
 def _passed_on(provider: router_pb2.ProviderError) -> Headers:

@@ -9,6 +9,7 @@ import time
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import TYPE_CHECKING, Any, TypeAlias
 
+from synapse_gateway.forms import form_of
 from synapse_gateway.ports import Caller
 from synapse_gateway.problems import Headers, Problem
 from synapse_runtime.call import new_request_id
@@ -25,17 +26,30 @@ _REQUEST_ID = re.compile(rb"[A-Za-z0-9._:-]{1,128}")
 _TRACEPARENT = re.compile(rb"[0-9a-f-]{20,100}")
 JSON = (b"content-type", b"application/json")
 _DISCARD_SECONDS = 2.0
+_LIMITS = (b"x-ratelimit-", b"anthropic-ratelimit-")
 _PRIVATE = (b"cache-control", b"private, no-store")
 
 
 class Exchange:
     """A request with its headers read, and the ways to answer it.
 
-    `status` is what went out, 0 while nothing did; `account` is set once the caller is known; `traced` says that a
-    span of ours is open, whose trace then travels by itself.
+    `status` is what went out, 0 while nothing did; `account` is set once the caller is known; `form` is how
+    replies look; `traced` says that a span of ours is open, whose trace then travels by itself.
     """
 
-    __slots__ = ("_send", "account", "began", "headers", "receive", "request_id", "route", "scope", "status", "traced")
+    __slots__ = (
+        "_send",
+        "account",
+        "began",
+        "form",
+        "headers",
+        "receive",
+        "request_id",
+        "route",
+        "scope",
+        "status",
+        "traced",
+    )
 
     def __init__(self, scope: Scope, receive: Receive, send: Send) -> None:
         self.began = time.perf_counter()
@@ -44,6 +58,7 @@ class Exchange:
         self._send = send
         self.headers: dict[bytes, bytes] = dict(scope["headers"])
         given = self.headers.get(b"x-request-id")
+        self.form = form_of(scope["path"], self.headers)
         self.request_id = given.decode() if given and _REQUEST_ID.fullmatch(given) else new_request_id()
         self.account: Account | None = None
         self.status = 0
@@ -104,17 +119,16 @@ class Exchange:
 
     async def refuse(self, problem: Problem) -> None:
         """The reply that says what went wrong."""
-        await self.reply(problem.status, problem.body(), [(b"content-type", problem.content_type), *problem.headers])
+        body, content_type = self.form.error(problem, self.request_id)
+        await self.reply(problem.status, body, [(b"content-type", content_type), *problem.headers])
 
     async def begin(self, status: int, headers: Headers) -> None:
         """Send status and headers, with those that every reply has."""
         self.status = status
-        headers.append((b"x-request-id", self.request_id.encode()))
-        headers.append((b"openai-processing-ms", b"%d" % ((time.perf_counter() - self.began) * 1000)))
-        if self.account is not None:
-            limits = self.account.meter.headers(time.monotonic())
-            if limits and not any(name.startswith(b"x-ratelimit-") for name, _ in headers):
-                headers += limits
+        levels = () if self.account is None else self.account.meter.levels(time.monotonic())
+        if levels and any(name.startswith(_LIMITS) for name, _ in headers):
+            levels = ()  # the backend's own are told
+        headers += self.form.headers(self.request_id, time.perf_counter() - self.began, levels, now=time.time())
         await self._send({"type": "http.response.start", "status": status, "headers": headers})
 
     async def write(self, piece: bytes) -> None:

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import AsyncGenerator, Callable, Sequence
+from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
-from dataclasses import dataclass
 from typing import TypeAlias
 
 import orjson
@@ -13,12 +12,10 @@ import orjson
 from synapse.cache.v1 import cache_pb2
 from synapse.llm.v1 import generation_pb2
 from synapse_gateway import controls, outcome
+from synapse_gateway.dialect import Asked, Dialect, Stamp, Writer
 from synapse_gateway.errors import to_problem
 from synapse_gateway.exchange import JSON, Exchange
 from synapse_gateway.metrics import Metrics
-from synapse_gateway.openai.request import Asked, read_chat, read_completion
-from synapse_gateway.openai.response import Stamp, chat, completion
-from synapse_gateway.openai.stream import PING, ChatChunks, Chunks, CompletionChunks
 from synapse_gateway.ports import Mesh
 from synapse_gateway.presence import Presence
 from synapse_gateway.problems import Headers
@@ -30,20 +27,6 @@ _EVENT_STREAM: Headers = [
     (b"cache-control", b"private, no-store, no-cache"),
     (b"x-accel-buffering", b"no"),
 ]
-
-
-@dataclass(frozen=True, slots=True)
-class Dialect:
-    """How one protocol is read and written."""
-
-    route: str
-    read: Callable[[bytes], Asked]
-    whole: Callable[[generation_pb2.Generation, Stamp], bytes]
-    chunks: type[Chunks]
-
-
-CHAT = Dialect("chat", read_chat, chat, ChatChunks)
-COMPLETIONS = Dialect("completions", read_completion, completion, CompletionChunks)
 
 
 class Generate:
@@ -61,8 +44,10 @@ class Generate:
 
     async def __call__(self, exchange: Exchange) -> None:
         """Answer one request."""
-        asked = self._dialect.read(await exchange.body(self._max_body_bytes))
+        asked = self._dialect.read(await exchange.body(self._max_body_bytes), exchange.headers)
         exchange.known_account.require_model(asked.request.model)
+        if (key := controls.provider_key(exchange.headers)) is not None:
+            asked.request.caller.provider_key = key
         control = controls.read(exchange.headers)
         tell = asked.tell_outcome or controls.wants_metadata(exchange.headers)
         if asked.stream:
@@ -81,7 +66,7 @@ class Generate:
             return
         self._metrics.outcome(response.outcome)
         _charge(exchange, response.outcome, response.generation.usage.total_tokens)
-        body = self._dialect.whole(response.generation, _stamp(response.outcome, tell=tell))
+        body = self._dialect.whole(response.generation, asked, _stamp(response.outcome, tell=tell))
         await exchange.reply(200, body, [JSON, *outcome.headers(response.outcome)])
 
     async def _stream(
@@ -89,7 +74,7 @@ class Generate:
     ) -> None:
         request = cache_pb2.StreamGenerateRequest(request=asked.request, control=control)
         stream = self._mesh.stream_generate(request, exchange.caller)
-        with Presence(exchange, ping=PING, ping_seconds=self._ping_seconds) as presence:
+        with Presence(exchange, ping=self._dialect.ping, ping_seconds=self._ping_seconds) as presence:
             async with aclosing(stream) as messages:
                 told, events = await _opening(messages)
                 if not events:
@@ -98,17 +83,17 @@ class Generate:
                 self._metrics.outcome(told)
                 await exchange.begin(200, [*_EVENT_STREAM, *outcome.headers(told)])
                 stamp = _stamp(told, tell=tell)
-                chunks = self._dialect.chunks(stamp, model=asked.request.model, include_usage=asked.include_usage)
-                piece = chunks.render(events)
+                writer = self._dialect.writer(asked, stamp)
+                piece = writer.render(events)
                 if not stamp.fresh:
                     presence.wrote()
                     await exchange.write(piece)
                     piece = b""
-                await self._forward(exchange, presence, chunks, messages, held=piece)
-        _charge(exchange, told, chunks.total_tokens)
+                await self._forward(exchange, presence, writer, messages, held=piece)
+        _charge(exchange, told, writer.total_tokens)
 
     async def _forward(
-        self, exchange: Exchange, presence: Presence, chunks: Chunks, messages: _Messages, *, held: bytes
+        self, exchange: Exchange, presence: Presence, writer: Writer, messages: _Messages, *, held: bytes
     ) -> None:
         """Write the rest of a stream as it comes; a failure is its last event, for the status has gone out.
 
@@ -116,7 +101,7 @@ class Generate:
         """
         try:
             async for message in messages:
-                piece = held + chunks.render(message.events)
+                piece = held + writer.render(message.events)
                 held = b""
                 if piece:
                     presence.wrote()
@@ -124,9 +109,9 @@ class Generate:
         except SynapseError as error:
             problem = to_problem(error)
             self._metrics.error(problem.fault)
-            await exchange.end(held + problem.event())
+            await exchange.end(held + writer.failure(problem))
         else:
-            await exchange.end(held + chunks.finish())
+            await exchange.end(held + writer.finish())
 
     async def _preview(self, exchange: Exchange, told: cache_pb2.Outcome) -> None:
         """The reply to a preview that missed: what the cache would do, and no answer."""

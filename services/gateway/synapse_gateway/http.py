@@ -84,24 +84,29 @@ def _model_routes(app: FastAPI, models: Models) -> None:
 
 
 def _error_forms(app: FastAPI, metrics: Metrics) -> None:
-    def reply(problem: Problem) -> Response:
+    def reply(request: Request, problem: Problem) -> Response:
         metrics.error(problem.fault)
-        response = Response(problem.body(), problem.status, {"content-type": problem.content_type.decode()})
+        exchange: Exchange = request.scope[SCOPE_KEY]
+        body, content_type = exchange.form.error(problem, exchange.request_id)
+        response = Response(body, problem.status, {"content-type": content_type.decode()})
         response.raw_headers.extend(problem.headers)
         return response
 
-    async def own(_request: Request, error: Exception) -> Response:
+    async def own(request: Request, error: Exception) -> Response:
         if isinstance(error, Problem):
-            return reply(error)
+            return reply(request, error)
         if isinstance(error, SynapseError):
-            return reply(to_problem(error))
-        return reply(Problem(500, "An internal error occurred.", kind="server_error", fault="synapse_internal"))
+            return reply(request, to_problem(error))
+        problem = Problem(500, "An internal error occurred.", kind="server_error", fault="synapse_internal")
+        return reply(request, problem)
 
     async def routing(request: Request, error: Exception) -> Response:
         if isinstance(error, HTTPException) and error.status_code == 405:
             allowed = (error.headers or {}).get("Allow", "")
-            return reply(method_not_allowed(request.method, request.scope["path"], [allowed] if allowed else []))
-        return reply(no_such_path(request.scope["path"]))
+            return reply(
+                request, method_not_allowed(request.method, request.scope["path"], [allowed] if allowed else [])
+            )
+        return reply(request, no_such_path(request.scope["path"]))
 
     app.add_exception_handler(Problem, own)
     app.add_exception_handler(SynapseError, own)

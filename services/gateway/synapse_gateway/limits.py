@@ -1,10 +1,10 @@
-"""How much a key may ask: token buckets and concurrency, and the headers that tell about them."""
+"""How much a key may ask: token buckets and concurrency, and what callers are told about them."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-from synapse_gateway.problems import Headers, too_many
+from synapse_gateway.problems import too_many
 
 _BUSY_RETRY_SECONDS = 0.5
 
@@ -43,6 +43,17 @@ class Limits:
     max_concurrent: int = 0
 
 
+@dataclass(frozen=True, slots=True)
+class Level:
+    """How much of one limit is left, and when it will be whole again."""
+
+    kind: str
+    """"requests" or "tokens"."""
+    limit: float
+    remaining: float
+    reset_seconds: float
+
+
 class Meter:
     """Counts one key's requests and tokens against its limits."""
 
@@ -75,18 +86,14 @@ class Meter:
         if self._tokens is not None:
             self._tokens.charge(tokens, now)
 
-    def headers(self, now: float) -> Headers:
-        """OpenAI's rate limit headers; none where there is no limit."""
-        headers: Headers = []
-        for kind, bucket in ((b"requests", self._requests), (b"tokens", self._tokens)):
-            if bucket is not None:
-                full = bucket.seconds_until(bucket.capacity, now)
-                headers += (
-                    (b"x-ratelimit-limit-" + kind, b"%d" % bucket.capacity),
-                    (b"x-ratelimit-remaining-" + kind, b"%d" % max(0.0, bucket.level(now))),
-                    (b"x-ratelimit-reset-" + kind, duration_text(full).encode()),
-                )
-        return headers
+    def levels(self, now: float) -> list[Level]:
+        """How much of each limit is left; none where there is no limit."""
+        buckets = (("requests", self._requests), ("tokens", self._tokens))
+        return [
+            Level(kind, bucket.capacity, max(0.0, bucket.level(now)), bucket.seconds_until(bucket.capacity, now))
+            for kind, bucket in buckets
+            if bucket is not None
+        ]
 
 
 def duration_text(seconds: float) -> str:

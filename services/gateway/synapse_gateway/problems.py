@@ -1,20 +1,21 @@
-"""What goes wrong at the edge, as the caller sees it: an HTTP status and OpenAI's error object."""
+"""What goes wrong at the edge, whatever the protocol of the caller; its form writes it."""
 
 from __future__ import annotations
 
 import math
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import orjson
 
 Headers: TypeAlias = list[tuple[bytes, bytes]]
+JSON_TYPE = b"application/json"
 
 
 class Problem(Exception):
     """An error reply.
 
-    `kind`, `param` and `code` are OpenAI's type, param and code; `body` replaces the error object where a backend's
-    own reply is passed on; `fault` says whose fault it is, for the metrics.
+    `kind`, `param` and `code` are OpenAI's type, param and code; `told` is what a backend itself said, with its content
+    type, for callers of the same protocol; `fault` says whose fault it is, for the metrics.
     """
 
     def __init__(
@@ -26,8 +27,8 @@ class Problem(Exception):
         param: str | None = None,
         code: str | None = None,
         headers: Headers | None = None,
-        body: bytes | None = None,
-        content_type: bytes = b"application/json",
+        told: bytes | None = None,
+        told_type: bytes = JSON_TYPE,
         fault: str = "caller_invalid",
     ) -> None:
         super().__init__(message)
@@ -37,26 +38,23 @@ class Problem(Exception):
         self.param = param
         self.code = code
         self.headers: Headers = headers or []
-        self._body = body
-        self.content_type = content_type
+        self.told = told
+        self.told_type = told_type
         self.fault = fault
 
-    def body(self) -> bytes:
-        """The reply's body."""
-        if self._body is not None:
-            return self._body
-        error = {"message": self.message, "type": self.kind, "param": self.param, "code": self.code}
-        return orjson.dumps({"error": error})
 
-    def event(self) -> bytes:
-        """The error as an event of a stream that has begun already."""
-        try:
-            body = orjson.loads(self.body())
-        except orjson.JSONDecodeError:
-            body = None
-        if not isinstance(body, dict) or "error" not in body:
-            body = {"error": {"message": self.message, "type": self.kind, "param": self.param, "code": self.code}}
-        return b"data: %b\n\n" % orjson.dumps(body)
+def error_object(told: bytes | None) -> dict[str, Any] | None:
+    """The JSON object in what a backend said; None when it said none."""
+    try:
+        value = orjson.loads(told or b"")
+    except orjson.JSONDecodeError:
+        return None
+    return value if isinstance(value, dict) else None
+
+
+def is_anthropic(told: dict[str, Any]) -> bool:
+    """Whether an error object has Anthropic's shape."""
+    return told.get("type") == "error" and isinstance(told.get("error"), dict)
 
 
 def invalid(message: str, param: str | None = None, code: str | None = None) -> Problem:

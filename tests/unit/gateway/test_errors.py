@@ -9,6 +9,8 @@ from google.protobuf import any_pb2
 
 from synapse.router.v1 import router_pb2
 from synapse_gateway.errors import to_problem
+from synapse_gateway.openai.failure import OpenAIForm, event
+from synapse_gateway.problems import Problem
 from synapse_runtime import errors
 from synapse_runtime.errors import SynapseError
 
@@ -18,6 +20,10 @@ def provider(status: int, body: str, **headers: str) -> any_pb2.Any:
     named = {name.replace("_", "-"): value for name, value in headers.items()}
     packed.Pack(router_pb2.ProviderError(http_status=status, body=body, content_type="application/json", headers=named))
     return packed
+
+
+def body_of(problem: Problem) -> bytes:
+    return OpenAIForm().error(problem, "req_1")[0]
 
 
 @pytest.mark.parametrize(
@@ -40,7 +46,7 @@ def provider(status: int, body: str, **headers: str) -> any_pb2.Any:
 )
 def test_our_own_errors_follow_the_table(error: SynapseError, status: int, kind: str, code: str | None) -> None:
     problem = to_problem(error)
-    told = json.loads(problem.body())["error"]
+    told = json.loads(body_of(problem))["error"]
     assert (problem.status, told["type"], told["code"]) == (status, kind, code)
     assert told.keys() == {"message", "type", "param", "code"}
 
@@ -58,7 +64,7 @@ def test_a_backends_error_keeps_status_body_and_headers() -> None:
     body = '{"error": {"message": "slow down",  "code": 42}}'
     detail = provider(429, body, retry_after="7", x_ratelimit_limit_requests="9", x_request_id="up_1", set_cookie="no")
     problem = to_problem(errors.ResourceExhausted("slow down", reason="PROVIDER_ERROR", details=[detail]))
-    assert (problem.status, problem.body().decode()) == (429, body)
+    assert (problem.status, body_of(problem).decode()) == (429, body)
     assert dict(problem.headers) == {
         b"retry-after": b"7",
         b"x-ratelimit-limit-requests": b"9",
@@ -70,7 +76,7 @@ def test_an_error_inside_a_backends_stream_keeps_its_object() -> None:
     body = '{"error": {"message": "boom", "type": "oops"}}'
     problem = to_problem(errors.Internal("boom", reason="PROVIDER_ERROR", details=[provider(200, body)]))
     assert problem.status == 502
-    assert problem.event() == b'data: {"error":{"message":"boom","type":"oops"}}\n\n'
+    assert event(problem) == b'data: {"error":{"message":"boom","type":"oops"}}\n\n'
 
 
 def test_a_backend_that_did_not_answer_is_named_by_its_code() -> None:
@@ -80,7 +86,7 @@ def test_a_backend_that_did_not_answer_is_named_by_its_code() -> None:
 
 def test_a_late_failure_that_is_no_json_becomes_an_error_event() -> None:
     problem = to_problem(errors.Internal("bad", reason="PROVIDER_ERROR", details=[provider(500, "<html>")]))
-    assert json.loads(problem.event()[6:])["error"]["message"] == "bad"
+    assert json.loads(event(problem)[6:])["error"]["message"] == "bad"
 
 
 def test_a_status_that_no_http_knows_is_not_passed_on() -> None:

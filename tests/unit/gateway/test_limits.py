@@ -5,11 +5,13 @@ from __future__ import annotations
 import pytest
 
 from synapse_gateway.limits import Limits, Meter, duration_text
+from synapse_gateway.openai.failure import OpenAIForm
 from synapse_gateway.problems import Problem
 
 
 def headers(meter: Meter, now: float) -> dict[str, str]:
-    return {name.decode(): value.decode() for name, value in meter.headers(now)}
+    told = OpenAIForm().headers("id", 0.0, meter.levels(now), now=0.0)
+    return {name.decode(): value.decode() for name, value in told if name.startswith(b"x-ratelimit-")}
 
 
 def test_without_limits_nothing_is_refused_or_told() -> None:

@@ -6,11 +6,12 @@ field cannot hold exactly, such as an empty list. A null is the same as nothing 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
 from typing import Any
 
 from synapse.llm.v1 import request_pb2
 from synapse_gateway.body import read_object
+from synapse_gateway.dialect import Asked
 from synapse_gateway.openai import content
 from synapse_gateway.openai.fields import FIELDS
 from synapse_gateway.problems import invalid, missing, wrong_type
@@ -19,18 +20,7 @@ from synapse_runtime import jsontext
 _INT32 = 2**31 - 1
 
 
-@dataclass(frozen=True, slots=True)
-class Asked:
-    """A request as the edge needs it: the canonical form, and how the answer shall be written."""
-
-    request: request_pb2.GenerationRequest
-    stream: bool
-    include_usage: bool
-    tell_outcome: bool
-    """Whether the body shall carry `synapse_metadata`."""
-
-
-def read_chat(raw: bytes) -> Asked:
+def read_chat(raw: bytes, _headers: Mapping[bytes, bytes]) -> Asked:
     """The body of a chat completion request; raises Problem 400."""
     body = read_object(raw)
     request = request_pb2.GenerationRequest(
@@ -47,7 +37,7 @@ def read_chat(raw: bytes) -> Asked:
     return _asked(body, request)
 
 
-def read_completion(raw: bytes) -> Asked:
+def read_completion(raw: bytes, _headers: Mapping[bytes, bytes]) -> Asked:
     """The body of a plain completion request; raises Problem 400."""
     body = read_object(raw)
     request = request_pb2.GenerationRequest(
@@ -70,7 +60,7 @@ def _model(body: dict[str, Any]) -> str:
 
 def _asked(body: dict[str, Any], request: request_pb2.GenerationRequest) -> Asked:
     if not body:
-        return Asked(request, stream=False, include_usage=False, tell_outcome=False)
+        return Asked(request, stream=False)
     stream = _flag(body, "stream")
     options = body.pop("stream_options", None)
     if options is not None and not isinstance(options, dict):

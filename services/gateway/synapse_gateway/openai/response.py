@@ -2,35 +2,22 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 
 from synapse.llm.v1 import generation_pb2
+from synapse_gateway.dialect import Asked, Stamp
 from synapse_gateway.openai.answer import finish_reason, logprobs, merged, tool_call, usage
 from synapse_runtime import jsontext
 from synapse_runtime.ids import fresh_id
 
 
-@dataclass(frozen=True, slots=True)
-class Stamp:
-    """What an answer shows about itself.
-
-    `fresh` answers, those from the cache, go out under a new id and `now` (seconds since the epoch); `metadata` is
-    `synapse_metadata` where it was asked for.
-    """
-
-    now: int
-    fresh: bool
-    metadata: dict[str, Any] | None = None
-
-
-def chat(generation: generation_pb2.Generation, stamp: Stamp) -> bytes:
+def chat(generation: generation_pb2.Generation, _asked: Asked, stamp: Stamp) -> bytes:
     """The answer as a chat completion."""
     choices = [_chat_choice(choice) for choice in generation.choices]
     return jsontext.encode(_answer(generation, stamp, "chat.completion", "chatcmpl-", choices))
 
 
-def completion(generation: generation_pb2.Generation, stamp: Stamp) -> bytes:
+def completion(generation: generation_pb2.Generation, _asked: Asked, stamp: Stamp) -> bytes:
     """The answer as a plain completion."""
     choices = [_completion_choice(choice) for choice in generation.choices]
     return jsontext.encode(_answer(generation, stamp, "text_completion", "cmpl-", choices))

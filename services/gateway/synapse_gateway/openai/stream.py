@@ -7,14 +7,15 @@ between them without building an object.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable
 from typing import Any
 
 import orjson
 
 from synapse.llm.v1 import generation_pb2
+from synapse_gateway.dialect import Asked, Events, Stamp
 from synapse_gateway.openai.answer import finish_reason, logprobs, merged, tool_call_delta, usage
-from synapse_gateway.openai.response import Stamp
+from synapse_gateway.openai.failure import event as failure_event
+from synapse_gateway.problems import Problem
 from synapse_runtime import jsontext
 from synapse_runtime.ids import fresh_id
 
@@ -33,16 +34,16 @@ class Chunks(ABC):
     bare_close = b""
     """What stands before and behind a bare text of the choice 0."""
 
-    def __init__(self, stamp: Stamp, *, model: str, include_usage: bool) -> None:
+    def __init__(self, asked: Asked, stamp: Stamp) -> None:
         self._stamp = stamp
         self._metadata = stamp.metadata
-        self._head = generation_pb2.StreamHead(model=model)
+        self._head = generation_pb2.StreamHead(model=asked.request.model)
         self._own_id = fresh_id(self.id_prefix)
         self._begun: set[int] = set()
         self._usage: generation_pb2.Usage | None = None
         self._usage_extra = ""
-        self._include_usage = include_usage
-        self._end = b'],"usage":null}\n\n' if include_usage else b"]}\n\n"
+        self._include_usage = asked.include_usage
+        self._end = b'],"usage":null}\n\n' if asked.include_usage else b"]}\n\n"
         self._restart()
 
     @property
@@ -50,7 +51,7 @@ class Chunks(ABC):
         """What the answer cost, as far as it is known."""
         return self._usage.total_tokens if self._usage is not None else 0
 
-    def render(self, events: Iterable[generation_pb2.GenerationEvent]) -> bytes:
+    def render(self, events: Events) -> bytes:
         """The events as one piece of the body."""
         out: list[bytes] = []
         for event in events:
@@ -78,6 +79,10 @@ class Chunks(ABC):
             return DONE
         chunk = merged({**self._chunk(), "usage": usage(self._usage)}, self._usage_extra)
         return _event(chunk) + DONE
+
+    def failure(self, problem: Problem) -> bytes:
+        """The end of an answer that failed: no `[DONE]` follows."""
+        return failure_event(problem)
 
     def _bare_text(self, event: generation_pb2.GenerationEvent) -> str | None:
         """The event's text when it is nothing but more text of the choice 0, whose beginning has gone out."""

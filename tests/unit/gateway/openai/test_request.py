@@ -10,7 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from synapse.llm.v1 import request_pb2
-from synapse_gateway.openai.request import read_chat, read_completion
+from synapse_gateway.dialect import Asked
+from synapse_gateway.openai import request as reader
 from synapse_gateway.problems import Problem
 from tests.unit.gateway.openai.back import request_json
 
@@ -22,6 +23,14 @@ JSON = st.recursive(
 )
 EXTRA = st.dictionaries(TEXT.map(lambda name: "x_" + name), JSON, max_size=2)
 OBJECT = st.dictionaries(TEXT, JSON, max_size=3)
+
+
+def read_chat(body: bytes) -> Asked:
+    return reader.read_chat(body, {})
+
+
+def read_completion(body: bytes) -> Asked:
+    return reader.read_completion(body, {})
 
 
 def shaped(required: Shape, optional: Shape | None = None) -> st.SearchStrategy[Any]:

@@ -5,17 +5,18 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from synapse.llm.v1 import content_pb2, generation_pb2
+from synapse.llm.v1 import content_pb2, generation_pb2, request_pb2
+from synapse_gateway.dialect import Asked, Stamp
 from synapse_gateway.openai import response
-from synapse_gateway.openai.response import Stamp
 from tests.support.cache_double import answer
 
 MISS = Stamp(now=1_800_000_000, fresh=False)
+ASKED = Asked(request_pb2.GenerationRequest(), stream=False)
 HIT = Stamp(now=1_800_000_000, fresh=True)
 
 
 def chat(generation: generation_pb2.Generation, stamp: Stamp = MISS) -> Any:
-    return json.loads(response.chat(generation, stamp))
+    return json.loads(response.chat(generation, ASKED, stamp))
 
 
 def message(**fields: Any) -> Any:
@@ -113,7 +114,7 @@ def test_members_of_answer_and_choice_that_nobody_knows_are_kept() -> None:
 def test_a_completion_has_openais_legacy_form() -> None:
     given = answer(" is Paris")
     given.choices[0].logprobs.legacy_json = '{"tokens":[" is"],"text_offset":[0]}'
-    made = json.loads(response.completion(given, HIT))
+    made = json.loads(response.completion(given, ASKED, HIT))
     assert made["object"] == "text_completion"
     assert made["id"].startswith("cmpl-")
     assert made["choices"] == [

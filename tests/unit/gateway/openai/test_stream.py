@@ -8,8 +8,8 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from synapse.llm.v1 import generation_pb2
-from synapse_gateway.openai.response import Stamp
+from synapse.llm.v1 import generation_pb2, request_pb2
+from synapse_gateway.dialect import Asked, Stamp
 from synapse_gateway.openai.stream import DONE, ChatChunks, Chunks, CompletionChunks
 from tests.support.cache_double import events
 
@@ -17,6 +17,10 @@ MISS = Stamp(now=1_800_000_000, fresh=False)
 HIT = Stamp(now=1_800_000_000, fresh=True)
 Delta = generation_pb2.ChoiceDelta
 Event = generation_pb2.GenerationEvent
+
+
+def asked(model: str = "m", *, usage: bool = False) -> Asked:
+    return Asked(request_pb2.GenerationRequest(model=model), stream=True, include_usage=usage)
 
 
 def chunks_of(body: bytes) -> list[dict[str, Any]]:
@@ -29,7 +33,7 @@ def chunks_of(body: bytes) -> list[dict[str, Any]]:
 def stream(
     *given: Event, stamp: Stamp = MISS, usage: bool = False, kind: type[Chunks] = ChatChunks
 ) -> list[dict[str, Any]]:
-    chunks = kind(stamp, model="asked", include_usage=usage)
+    chunks = kind(asked("asked", usage=usage), stamp)
     return chunks_of(chunks.render(given) + chunks.finish())
 
 
@@ -55,10 +59,10 @@ def test_a_plain_stream_has_openais_form() -> None:
 
 
 def test_a_stream_ends_in_done() -> None:
-    chunks = ChatChunks(MISS, model="m", include_usage=True)
+    chunks = ChatChunks(asked(usage=True), MISS)
     chunks.render(events("x"))
     assert chunks.finish().endswith(b"\n\n" + DONE)
-    assert ChatChunks(MISS, model="m", include_usage=True).finish() == DONE
+    assert ChatChunks(asked(usage=True), MISS).finish() == DONE
 
 
 def test_usage_is_the_last_chunk_and_null_before() -> None:
@@ -178,9 +182,9 @@ def test_bare_text_is_written_as_any_other_piece(texts: list[str], usage: bool) 
 
 def test_how_events_are_batched_changes_nothing() -> None:
     given = events("a", "b", "c")
-    chunks = ChatChunks(MISS, model="m", include_usage=True)
+    chunks = ChatChunks(asked(usage=True), MISS)
     one_by_one = b"".join(chunks.render([event]) for event in given) + chunks.finish()
-    together = ChatChunks(MISS, model="m", include_usage=True)
+    together = ChatChunks(asked(usage=True), MISS)
     assert together.render(given) + together.finish() == one_by_one
 
 

@@ -1,0 +1,1 @@
+"""Anthropic's messages, their answers and errors, to and from the canonical form."""
