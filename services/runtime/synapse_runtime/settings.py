@@ -1,8 +1,10 @@
 """Settings: one JSON file for the whole mesh, one frozen model per section, overridden by the environment.
 
-The file is named by SYNAPSE_CONFIG_PATH (default /etc/synapse/config.json; it need not exist). Every setting can be
-overridden by SYNAPSE_SECTION__KEY, deeper levels by further double underscores; values are read as JSON where they
-parse as JSON and as plain text otherwise. A section or key that nobody knows is an error that names it.
+The file is named by SYNAPSE_CONFIG_PATH (default /etc/synapse/config.json; it need not exist); several files, separated
+as in PATH, are laid over each other in their order. Every setting can be overridden by SYNAPSE_SECTION__KEY, deeper
+levels by further double underscores; values are read as JSON where they parse as JSON and as plain text otherwise. An
+element of a list that has a name is reached by it, SYNAPSE_ROUTER__BACKENDS__OPENAI__API_KEY for example. A section or
+key that nobody knows is an error that names it.
 """
 
 from __future__ import annotations
@@ -10,7 +12,7 @@ from __future__ import annotations
 import ipaddress
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -65,11 +67,28 @@ S = TypeVar("S", bound=Section)
 
 
 class Config:
-    """The raw settings of the mesh: the file with the environment laid over it."""
+    """The raw settings of the mesh: the files with the environment laid over them."""
 
-    def __init__(self, sections: Mapping[str, Mapping[str, Any]], *, origin: str) -> None:
+    def __init__(
+        self,
+        sections: Mapping[str, Mapping[str, Any]],
+        *,
+        origin: str,
+        files: Sequence[Path] = (),
+        environ: Mapping[str, str] | None = None,
+    ) -> None:
         self.sections = sections
         self.origin = origin
+        self.files = tuple(files)
+        self._environ = environ
+
+    def reload(self) -> Config:
+        """What files and environment say now, as a new Config; raises SettingsError as `load` does."""
+        return self if self._environ is None else load(self._environ)
+
+    def variable(self, name: str) -> str:
+        """The environment variable `name`; empty when it is not set."""
+        return (self._environ or {}).get(name, "")
 
     def section(self, name: str, kind: type[S]) -> S:
         """The section `name` as `kind`; raises SettingsError naming every wrong setting."""
@@ -81,17 +100,33 @@ class Config:
 
 
 def load(environ: Mapping[str, str] | None = None) -> Config:
-    """Read the file and the environment; raises SettingsError when either cannot be understood."""
-    env = os.environ if environ is None else environ
-    named = env.get("SYNAPSE_CONFIG_PATH")
-    path = Path(named or DEFAULT_CONFIG_PATH)
-    sections = _read(path) if named or path.exists() else {}
-    _overlay(sections, _aliases(env))
-    _overlay(sections, _overrides(env))
+    """Read the files and the environment; raises SettingsError when one of them cannot be understood."""
+    env = dict(os.environ if environ is None else environ)
+    files = config_files(env)
+    found = [path for path in files if env.get("SYNAPSE_CONFIG_PATH") or path.exists()]
+    origin = ", ".join(map(str, found)) or "environment"
+    sections: dict[str, Any] = {}
+    for layer in (*map(_read, found), overrides(env)):
+        _overlay(sections, layer)
     unknown = sorted(sections.keys() - SECTIONS)
     if unknown:
-        raise SettingsError(f"unknown section {unknown[0]!r} ({path}); known are {', '.join(sorted(SECTIONS))}")
-    return Config(sections, origin=str(path) if named or path.exists() else "environment")
+        raise SettingsError(f"unknown section {unknown[0]!r} ({origin}); known are {', '.join(sorted(SECTIONS))}")
+    return Config(sections, origin=origin, files=files, environ=env)
+
+
+def config_files(environ: Mapping[str, str]) -> list[Path]:
+    """The files that are the configuration, each laid over those before it."""
+    named = environ.get("SYNAPSE_CONFIG_PATH") or DEFAULT_CONFIG_PATH
+    if Path(named).exists():
+        return [Path(named)]
+    return [Path(part) for part in named.split(os.pathsep) if part]
+
+
+def overrides(environ: Mapping[str, str]) -> dict[str, Any]:
+    """The settings that the environment makes, by section; raises SettingsError for an unknown section."""
+    found = _aliases(environ)
+    _overlay(found, _named(environ))
+    return found
 
 
 def require_loopback_or_secret(address: str, mesh: MeshSettings) -> None:
@@ -131,7 +166,8 @@ def _aliases(env: Mapping[str, str]) -> dict[str, Any]:
     return found
 
 
-def _overrides(env: Mapping[str, str]) -> dict[str, Any]:
+def _named(env: Mapping[str, str]) -> dict[str, Any]:
+    """Settings under SYNAPSE_SECTION__KEY."""
     found: dict[str, Any] = {}
     for name, text in sorted(env.items()):
         head, *path = name.removeprefix(_PREFIX).lower().split("__")
@@ -158,7 +194,23 @@ def _value(text: str) -> Any:
 
 def _overlay(base: dict[str, Any], over: Mapping[str, Any]) -> None:
     for name, value in over.items():
-        if isinstance(value, Mapping) and isinstance(base.get(name), dict):
-            _overlay(base[name], value)
+        below = base.get(name)
+        if isinstance(value, Mapping) and isinstance(below, dict):
+            _overlay(below, value)
+        elif isinstance(value, Mapping) and isinstance(below, list):
+            _overlay_elements(name, below, value)
         else:
             base[name] = value
+
+
+def _overlay_elements(place: str, elements: list[Any], over: Mapping[str, Any]) -> None:
+    """Lay settings over those elements of a list that have the name; the environment has no other signs than _."""
+    known = {_spelled(str(item.get("name", ""))): item for item in elements if isinstance(item, dict)}
+    for name, value in over.items():
+        if _spelled(name) not in known or not isinstance(value, Mapping):
+            raise SettingsError(f"{place}: there is no {name!r} to lay a setting over")
+        _overlay(known[_spelled(name)], value)
+
+
+def _spelled(name: str) -> str:
+    return name.lower().replace("-", "_").replace(".", "_")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 
 import pytest
 from pydantic import Field, SecretStr
@@ -144,3 +145,41 @@ def test_nothing_listens_beyond_loopback_without_a_secret(address):
     with pytest.raises(SettingsError, match="secret"):
         require_loopback_or_secret(address, MeshSettings())
     require_loopback_or_secret(address, MeshSettings(secret=SecretStr("x")))
+
+
+def test_later_files_lie_over_earlier_ones(tmp_path):
+    (tmp_path / "a.json").write_text('{"cache": {"name": "a", "ttl_seconds": 5}}')
+    (tmp_path / "b.json").write_text('{"cache": {"name": "b"}}')
+    found = cache({"SYNAPSE_CONFIG_PATH": f"{tmp_path / 'a.json'}{os.pathsep}{tmp_path / 'b.json'}"})
+    assert (found.name, found.ttl_seconds) == ("b", 5)
+
+
+def test_a_named_file_that_is_missing_is_an_error(tmp_path):
+    with pytest.raises(SettingsError, match=r"cannot read .*gone\.json"):
+        load({"SYNAPSE_CONFIG_PATH": str(tmp_path / "gone.json")})
+
+
+def test_the_environment_reaches_an_element_of_a_list_by_its_name(file):
+    environ = file({"router": {"backends": [{"name": "my-own.one"}, {"name": "other"}]}})
+    config = load(environ | {"SYNAPSE_ROUTER__BACKENDS__MY_OWN_ONE__API_KEY": "sk-1"})
+    assert config.sections["router"]["backends"] == [{"name": "my-own.one", "api_key": "sk-1"}, {"name": "other"}]
+
+
+def test_an_element_that_is_not_there_is_an_error(file):
+    environ = file({"router": {"backends": [{"name": "other"}]}})
+    with pytest.raises(SettingsError, match="backends: there is no 'mine'"):
+        load(environ | {"SYNAPSE_ROUTER__BACKENDS__MINE__API_KEY": "sk-1"})
+
+
+def test_a_reload_reads_the_file_again_and_keeps_the_environment(file):
+    environ = file({"cache": {"name": "old", "ttl_seconds": 5}})
+    config = load(environ | {"SYNAPSE_CACHE__TTL_SECONDS": "7"})
+    file({"cache": {"name": "new", "ttl_seconds": 6}})
+    found = config.reload().section("cache", CacheSection)
+    assert (found.name, found.ttl_seconds) == ("new", 7)
+    assert config.section("cache", CacheSection).name == "old"
+
+
+def test_settings_that_were_made_by_hand_reload_to_themselves():
+    config = Config({"cache": {"name": "a"}}, origin="test")
+    assert config.reload() is config
