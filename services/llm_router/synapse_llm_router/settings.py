@@ -1,4 +1,4 @@
-"""Settings of the llm-router: where it listens and which backends it asks."""
+"""Settings of the llm-router: where it listens, which backends it asks, and how it chooses among them."""
 
 from __future__ import annotations
 
@@ -13,9 +13,32 @@ from synapse_runtime.settings import Section
 
 Provider = Literal["openai", "anthropic", "vllm", "tgi", "ollama", "llamacpp", "custom"]
 ApiType = Literal["openai", "anthropic", "ollama", "tgi", "custom"]
+Strategy = Literal["ordered", "weighted", "least_in_flight", "latency", "cost"]
+FaultClass = Literal["unavailable", "rate_limited", "context_window", "content_policy", "timeout"]
+CallerKeys = Literal["forbidden", "allowed", "required"]
 _OWN_WIRES: dict[str, ApiType] = {"anthropic": "anthropic", "ollama": "ollama"}
+_SELF_HOSTED = frozenset({"vllm", "tgi", "ollama", "llamacpp"})
+_CHECK_SECONDS = 10.0
 _VERSION = re.compile(r"v\d+[a-z0-9]*", re.IGNORECASE)
 _HEADER_NAME = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
+
+
+class HealthSettings(Section):
+    """How a backend is watched while nobody asks it."""
+
+    path: str = Field(default="", pattern=r"^(/\S*)?$")
+    """Path of a GET request below the endpoint without its version. Empty: /health of vllm, tgi and llamacpp,
+    /api/version of ollama, the list of models of others."""
+    interval_seconds: float | None = Field(default=None, ge=0, le=3600)
+    """Time between two checks; 0 checks never. Unset: 10 for vllm, tgi, ollama and llamacpp, never for others."""
+    timeout_seconds: float = Field(default=5.0, gt=0, le=60)
+    """Bound of one check."""
+
+    def interval_of(self, provider: Provider) -> float:
+        """Seconds between two checks of a backend of `provider`; 0 for never."""
+        if self.interval_seconds is not None:
+            return self.interval_seconds
+        return _CHECK_SECONDS if provider in _SELF_HOSTED else 0.0
 
 
 class BackendSettings(Section):
@@ -30,7 +53,11 @@ class BackendSettings(Section):
     endpoint: str
     """Base URL, with or without /v1."""
     api_key: SecretStr = SecretStr("")
-    """Sent as the bearer; empty sends none."""
+    """Its key, sent as its wire wants it; empty sends none."""
+    api_key_file: str = ""
+    """File that holds the key, such as a mounted Secret; read again at every reload."""
+    api_key_env: str = Field(default="", pattern=r"^[A-Za-z_][A-Za-z0-9_]*$|^$")
+    """Environment variable that holds the key, such as OPENAI_API_KEY."""
     models: tuple[str, ...] = ()
     """Models it serves, as "name" or "alias=name at the backend". None: it is asked for its list, unless `wildcard`."""
     wildcard: bool = False
@@ -53,6 +80,16 @@ class BackendSettings(Section):
     """Longest answer, decompressed."""
     max_event_bytes: int = Field(default=8 * 1024 * 1024, ge=1024)
     """Longest single event of a stream."""
+    max_in_flight: int = Field(default=0, ge=0, le=65_536)
+    """Requests it is given at once; more wait. 0 gives it any number."""
+    max_queued: int = Field(default=100, ge=0, le=65_536)
+    """Requests that may wait for it; more are refused with a time to retry."""
+    queue_seconds: float = Field(default=10.0, gt=0, le=600)
+    """How long a request waits at most."""
+    caller_keys: CallerKeys = "forbidden"
+    """Whether a caller may, or must, bring its own key for the provider, which is used in place of `api_key`."""
+    health: HealthSettings = HealthSettings()
+    """How it is watched while nobody asks it."""
 
     @field_validator("endpoint")
     @classmethod
@@ -81,6 +118,13 @@ class BackendSettings(Section):
                 raise ValueError(f"{name!r} is not a header that can be sent")
         return value
 
+    @model_validator(mode="after")
+    def _has_one_key(self) -> Self:
+        given = [name for name in ("api_key", "api_key_file", "api_key_env") if getattr(self, name)]
+        if len(given) > 1:
+            raise ValueError(f"has a key twice: {' and '.join(given)}")
+        return self
+
     @property
     def wire(self) -> ApiType:
         """The wire that it is asked in."""
@@ -100,6 +144,73 @@ class BackendSettings(Section):
         return base if versioned else f"{base}/v1"
 
 
+class TargetSettings(Section):
+    """One place that a route leads to."""
+
+    backend: str
+    """Name of the backend."""
+    model: str = ""
+    """The model to ask there, or an alias that the backend lists. Empty: the name that the caller used."""
+    weight: int = Field(default=1, ge=1, le=1000)
+    """Its share under the strategy `weighted`, relative to the others'."""
+
+
+class FallbackSettings(Section):
+    """Another model for requests that a model failed."""
+
+    on: tuple[FaultClass, ...] = ("unavailable", "rate_limited", "timeout")
+    """The kinds of failures for which it is asked."""
+    model: str = Field(min_length=1)
+    """The model to ask then, as callers would name it."""
+
+
+class RouteSettings(Section):
+    """Where one model goes, in place of every backend that lists it."""
+
+    model: str = Field(min_length=1)
+    """The model as callers name it."""
+    strategy: Strategy | None = None
+    """How one of the targets is chosen. Unset: as `router.strategy` says."""
+    targets: tuple[TargetSettings, ...] = ()
+    """Where it may go, in order of preference. None: to every backend that lists it."""
+    fallbacks: tuple[FallbackSettings, ...] = ()
+    """Other models for when all targets fail, tried in order, each once."""
+
+
+class RetrySettings(Section):
+    """Repeated attempts at a backend that failed. A request goes on to other backends of its model besides."""
+
+    max_retries: int = Field(default=2, ge=0, le=10)
+    """Repeated attempts for one request at most; 0 repeats none."""
+    base_seconds: float = Field(default=0.25, gt=0, le=60)
+    """Back-off before the first one; it doubles with each, and a random part of up to half is taken off."""
+    max_seconds: float = Field(default=4.0, gt=0, le=600)
+    """Longest back-off."""
+    max_retry_after_seconds: float = Field(default=5.0, ge=0, le=600)
+    """Longest time to wait that a backend may ask for; if it asks for more, its error is passed on."""
+    budget_ratio: float = Field(default=0.2, ge=0, le=1)
+    """Repeated attempts at one backend, as a share of the requests it is given."""
+    budget_reserve: int = Field(default=10, ge=0, le=10_000)
+    """Repeated attempts at one backend that are allowed beyond that share."""
+
+
+class BreakerSettings(Section):
+    """When a backend that fails is left alone."""
+
+    consecutive_failures: int = Field(default=5, ge=0, le=1000)
+    """Failures in a row after which it is left alone; 0 counts none."""
+    error_ratio: float = Field(default=0.5, gt=0, le=1)
+    """Share of failures in the window from which it is left alone."""
+    min_requests: int = Field(default=20, ge=0, le=100_000)
+    """Requests in the window from which the share counts; 0 means that it never counts."""
+    window_seconds: float = Field(default=30.0, gt=0, le=3600)
+    """Length of the window."""
+    cooldown_seconds: float = Field(default=5.0, gt=0, le=3600)
+    """How long it is left alone; doubles each time that it fails again when tried."""
+    max_cooldown_seconds: float = Field(default=60.0, gt=0, le=3600)
+    """How long it is left alone at most, also where it asks for more."""
+
+
 class RouterSettings(Section):
     """The section `router`."""
 
@@ -111,6 +222,10 @@ class RouterSettings(Section):
     """The backends, in order of preference."""
     default_backend: str = ""
     """Backend that takes every model nobody else takes; empty means none."""
+    prices_path: str = ""
+    """JSON file of prices, laid over those that come with the router (docs/configuration.md)."""
+    reload_seconds: float = Field(default=2.0, ge=0, le=3600)
+    """How often the files of the configuration are looked at for changes; 0 means never."""
 
     @model_validator(mode="after")
     def _names_fit(self) -> Self:
