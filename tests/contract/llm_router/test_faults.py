@@ -192,7 +192,9 @@ async def test_a_connection_that_the_backend_closed_meanwhile_is_replaced(stub: 
         ({"error": {"message": "Nein.", "code": 400}}, "INVALID_ARGUMENT"),
         ({"error": {"message": "Nein.", "type": "server_error"}}, "UNAVAILABLE"),
         ({"error": {"message": "Nein.", "code": "rate_limited"}}, "UNAVAILABLE"),
-        ({"error": "Nein.", "error_type": "overloaded"}, "UNAVAILABLE"),
+        ({"error": "Nein.", "error_type": "overloaded"}, "RESOURCE_EXHAUSTED"),
+        ({"error": "Nein.", "error_type": "generation"}, "UNAVAILABLE"),
+        ({"error": {"message": "Nein.", "http_status_code": 422}}, "INVALID_ARGUMENT"),
         ({"object": "error", "message": "Nein.", "code": 429}, "RESOURCE_EXHAUSTED"),
     ],
 )

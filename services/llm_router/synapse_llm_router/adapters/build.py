@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from synapse_llm_router.adapters.asking import Asker
 from synapse_llm_router.adapters.http_client import HttpClient, Limits
 from synapse_llm_router.adapters.openai.upstream import OpenAIUpstream
 from synapse_llm_router.ports import Upstream
@@ -12,10 +13,11 @@ from synapse_runtime.settings import SettingsError
 def upstream_of(backend: BackendSettings) -> Upstream:
     """The adapter of `backend`; the caller closes it. Raises SettingsError for a wire that nobody speaks."""
     client = HttpClient(backend.name, limits=_limits(backend), headers=_headers(backend))
+    asker = Asker(backend.name, backend.provider, client)
     most = backend.max_event_bytes
     match backend.wire:
         case "openai":
-            return OpenAIUpstream(backend.name, backend.provider, backend.base_url, client, max_event_bytes=most)
+            return OpenAIUpstream(asker, backend.base_url, max_event_bytes=most)
         case wire:
             raise SettingsError(f"router.backends: {backend.name!r} has the api_type {wire!r}, which is not known")
 

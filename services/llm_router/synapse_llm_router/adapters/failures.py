@@ -7,10 +7,10 @@
 | answered 404                      | NotFound                        | PROVIDER_ERROR       | its own     |
 | answered 408, 504                 | DeadlineExceeded                | PROVIDER_ERROR       | its own     |
 | answered 409, 429                 | ResourceExhausted               | PROVIDER_ERROR       | its own     |
-| answered another 5xx              | Unavailable                     | PROVIDER_ERROR       | its own     |
-| an error inside a stream          | by its `code`, else Unavailable | PROVIDER_ERROR       | 200         |
+| answered 424, another 5xx         | Unavailable                     | PROVIDER_ERROR       | its own     |
+| an error inside a stream          | by its code, else Unavailable   | PROVIDER_ERROR       | 200         |
 | the stream or body broke off      | Unavailable                     | UPSTREAM_TRUNCATED   | 502         |
-| not an answer in the OpenAI form  | Unavailable                     | UPSTREAM_INVALID     | 502         |
+| not an answer in its wire's form  | Unavailable                     | UPSTREAM_INVALID     | 502         |
 | longer than allowed               | Unavailable                     | UPSTREAM_TOO_LARGE   | 502         |
 | no connection                     | Unavailable                     | UPSTREAM_UNREACHABLE | no detail   |
 | all connections taken             | ResourceExhausted               | UPSTREAM_BUSY        | no detail   |
@@ -41,9 +41,17 @@ _KINDS: dict[int, type[errors.SynapseError]] = {
     404: errors.NotFound,
     408: errors.DeadlineExceeded,
     409: errors.ResourceExhausted,
+    424: errors.Unavailable,  # TGI: the generation failed
     429: errors.ResourceExhausted,
     504: errors.DeadlineExceeded,
 }
+
+_STATUS_OF_TYPES = {"validation": 422, "generation": 424, "overloaded": 429}
+"""The statuses of TGI's kinds of errors; they come without a code inside a stream."""
+
+
+class Malformed(Exception):
+    """What a backend sent has not the form of its protocol."""
 
 
 def answered(backend: str, status: int, body: bytes, headers: Mapping[str, str], *, now: float) -> errors.SynapseError:
@@ -78,7 +86,7 @@ def truncated(backend: str) -> errors.SynapseError:
 
 
 def invalid(backend: str, what: str) -> errors.SynapseError:
-    """The error for something that is no answer in the OpenAI form."""
+    """The error for something that is no answer in the form of the backend's wire."""
     return _bad_gateway(backend, "UPSTREAM_INVALID", f"the backend's answer cannot be understood: {what}")
 
 
@@ -153,25 +161,31 @@ def _body_text(body: bytes) -> str:
     return body[:MAX_BODY_BYTES].decode("utf-8", "ignore")
 
 
-def _error_object(body: bytes) -> Any:
+def _error_object(body: bytes) -> dict[str, Any] | None:
+    """What says more about an error: the member `error` of a JSON object, else the object itself."""
     try:
         value = orjson.loads(body)
     except orjson.JSONDecodeError:
         return None
-    return value.get("error") or value if isinstance(value, dict) else None
+    if not isinstance(value, dict):
+        return None
+    error = value.get("error")
+    return error if isinstance(error, dict) else {**value, "message": error or value.get("message")}
 
 
 def _message(body: bytes) -> str:
     error = _error_object(body)
-    if isinstance(error, dict):
-        error = error.get("message") or error.get("detail")
-    return error if isinstance(error, str) else ""
+    text = error.get("message") or error.get("detail") if error else None
+    return text if isinstance(text, str) else ""
 
 
 def _code(event: bytes) -> int:
-    error = _error_object(event)
-    code = error.get("code") if isinstance(error, dict) else None
-    return code if isinstance(code, int) and 400 <= code < 600 else 500
+    error = _error_object(event) or {}
+    for name in ("code", "http_status_code"):
+        code = error.get(name)
+        if isinstance(code, int) and 400 <= code < 600:
+            return code
+    return _STATUS_OF_TYPES.get(str(error.get("error_type")), 500)
 
 
 def _retry_after(headers: Mapping[str, str], now: float) -> float | None:

@@ -6,7 +6,11 @@ _BOM = b"\xef\xbb\xbf"
 
 
 class EventTooLong(Exception):
-    """An event is longer than allowed."""
+    """An event is longer than the `limit` in bytes."""
+
+    def __init__(self, limit: int) -> None:
+        super().__init__(f"an event is longer than {limit} bytes")
+        self.limit = limit
 
 
 class EventSplitter:
@@ -85,4 +89,4 @@ class EventSplitter:
 
     def _check(self, size: int) -> None:
         if size > self._max:
-            raise EventTooLong(f"an event is longer than {self._max} bytes")
+            raise EventTooLong(self._max)
