@@ -531,6 +531,7 @@ class GetConfigResponse(_message.Message):
     CONFIG_JSON_FIELD_NUMBER: _builtins.int
     LOAD_TIME_FIELD_NUMBER: _builtins.int
     REJECTED_FIELD_NUMBER: _builtins.int
+    NEEDS_RESTART_FIELD_NUMBER: _builtins.int
     config_json: _builtins.str
     """The router's section as JSON text, secrets masked."""
     rejected: _builtins.str
@@ -539,16 +540,21 @@ class GetConfigResponse(_message.Message):
     def load_time(self) -> _timestamp_pb2.Timestamp:
         """When it was read."""
 
+    @_builtins.property
+    def needs_restart(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Settings, such as "router.listen", that changed since the start and take effect only at the next one."""
+
     def __init__(
         self,
         *,
         config_json: _builtins.str = ...,
         load_time: _timestamp_pb2.Timestamp | None = ...,
         rejected: _builtins.str = ...,
+        needs_restart: _abc.Iterable[_builtins.str] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["load_time", b"load_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["config_json", b"config_json", "load_time", b"load_time", "rejected", b"rejected"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["config_json", b"config_json", "load_time", b"load_time", "needs_restart", b"needs_restart", "rejected", b"rejected"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -586,6 +592,7 @@ class ReloadConfigResponse(_message.Message):
     ADDED_BACKENDS_FIELD_NUMBER: _builtins.int
     REMOVED_BACKENDS_FIELD_NUMBER: _builtins.int
     CHANGED_BACKENDS_FIELD_NUMBER: _builtins.int
+    NEEDS_RESTART_FIELD_NUMBER: _builtins.int
     changed: _builtins.bool
     """Whether it differs from the one in use."""
     @_builtins.property
@@ -598,7 +605,11 @@ class ReloadConfigResponse(_message.Message):
 
     @_builtins.property
     def changed_backends(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """Backends whose settings it changes."""
+        """Backends whose settings or keys it changes."""
+
+    @_builtins.property
+    def needs_restart(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Settings, such as "router.listen", that changed since the start and take effect only at the next one."""
 
     def __init__(
         self,
@@ -607,10 +618,11 @@ class ReloadConfigResponse(_message.Message):
         added_backends: _abc.Iterable[_builtins.str] | None = ...,
         removed_backends: _abc.Iterable[_builtins.str] | None = ...,
         changed_backends: _abc.Iterable[_builtins.str] | None = ...,
+        needs_restart: _abc.Iterable[_builtins.str] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["added_backends", b"added_backends", "changed", b"changed", "changed_backends", b"changed_backends", "removed_backends", b"removed_backends"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["added_backends", b"added_backends", "changed", b"changed", "changed_backends", b"changed_backends", "needs_restart", b"needs_restart", "removed_backends", b"removed_backends"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
