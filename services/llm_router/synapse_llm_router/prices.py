@@ -41,7 +41,7 @@ class Rates:
 
 @dataclass(frozen=True, slots=True)
 class Price:
-    """The price of a model: `long_rates`, where it has them, hold for prompts over `long_over_tokens`."""
+    """What a model costs: `long_rates`, where it has them, hold for prompts over `long_over_tokens`."""
 
     rates: Rates
     long_rates: Rates | None = None
@@ -101,6 +101,17 @@ class PriceTable:
                 if pattern.fullmatch(model) or pattern.fullmatch(family):
                     return price
         return self.default
+
+
+class CurrentPrices:
+    """The table in use, which a reload may replace."""
+
+    def __init__(self, table: PriceTable) -> None:
+        self.table = table
+
+    def price(self, model: str, *, provider: str, backend: str = "") -> Price | None:
+        """The price of a backend's `model`; None where it is not known."""
+        return self.table.price(model, provider=provider, backend=backend)
 
 
 def family_of(model: str) -> str:

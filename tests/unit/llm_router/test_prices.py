@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from synapse_llm_router.adapters.prices_file import bundled, read_prices
-from synapse_llm_router.prices import Price, PriceTable, Rates, Tokens, family_of
+from synapse_llm_router.prices import CurrentPrices, Price, PriceTable, Rates, Tokens, family_of
 from synapse_runtime.settings import SettingsError
 
 
@@ -131,3 +131,10 @@ def test_a_wrong_table_is_refused_by_name(tmp_path: Path, content: Any, complain
 def test_a_table_that_is_not_there_is_refused() -> None:
     with pytest.raises(SettingsError, match=r"router\.prices_path"):
         read_prices("/nowhere/prices.json")
+
+
+def test_the_table_in_use_can_be_replaced() -> None:
+    prices = CurrentPrices(table(openai={"m": 1}))
+    prices.table = table(openai={"m": 2})
+    assert prices.price("m", provider="openai") == price(2)
+    assert prices.price("other", provider="openai") is None

@@ -2,25 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Callable, Sequence
+from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
 
 from synapse.llm.v1.generation_pb2 import Usage
 from synapse.llm.v1.request_pb2 import GenerationRequest
 from synapse.router.v1.router_pb2 import GenerateResponse, StreamGenerateResponse
 from synapse_llm_router.ports import ListedModel, Terms, Upstream
-from synapse_llm_router.prices import PriceTable, Tokens
+from synapse_llm_router.prices import CurrentPrices, Tokens
 
 _LISTED_TIERS = frozenset({"", "auto", "default", "standard", "standard_only"})
 
 
 class PricedUpstream:
-    """`inner`, a backend of `provider`, by the table that `prices()` returns at the time of the answer.
+    """`inner`, a backend of `provider`, by the table in use at the time of the answer.
 
     Where no price is known, and for service tiers of another price, the cost stays unset.
     """
 
-    def __init__(self, inner: Upstream, provider: str, prices: Callable[[], PriceTable]) -> None:
+    def __init__(self, inner: Upstream, provider: str, prices: CurrentPrices) -> None:
         self._inner = inner
         self._provider = provider
         self._prices = prices
@@ -68,11 +68,9 @@ class PricedUpstream:
         """Write the cost by the model that says it answered, else by the one that was asked."""
         if tier not in _LISTED_TIERS:
             return
-        prices = self._prices()
         price = None
         for model in filter(None, (told, asked)):
-            price = price or prices.price(model, provider=self._provider, backend=self.name)
+            price = price or self._prices.price(model, provider=self._provider, backend=self.name)
         if price is not None:
-            usage.cost_nanos = price.nanos(
-                Tokens(usage.prompt_tokens, usage.completion_tokens, usage.cache_read_tokens, usage.cache_write_tokens)
-            )
+            read, written = usage.cache_read_tokens, usage.cache_write_tokens
+            usage.cost_nanos = price.nanos(Tokens(usage.prompt_tokens, usage.completion_tokens, read, written))

@@ -51,7 +51,7 @@ class _Price(_Rates):
     long_prompt: _LongRates | None = None
 
     def price(self) -> Price:
-        """The price."""
+        """The same in the domain's form."""
         if self.long_prompt is None:
             return Price(self.rates())
         return Price(self.rates(), self.long_prompt.rates(), self.long_prompt.over_tokens)
