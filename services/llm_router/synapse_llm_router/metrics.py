@@ -19,6 +19,11 @@ FIRST_EVENT_SECONDS = Histogram(
     "synapse_upstream_first_event_seconds", "Time to the first event of a stream.", ["backend"], buckets=_BUCKETS
 )
 IN_FLIGHT = Gauge("synapse_upstream_in_flight", "Calls of a backend under way.", ["backend"])
+RELOADS = Counter(
+    "synapse_router_config_reloads_total",
+    "Times that the configuration was read anew: applied, unchanged or rejected.",
+    ["result"],
+)
 RETRIES = Counter("synapse_upstream_retries_total", "Requests sent to a backend a second time.", ["backend", "cause"])
 
 OK = "ok"
