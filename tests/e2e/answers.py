@@ -245,7 +245,7 @@ def _add_member(message: dict[str, Any], name: str, value: Any) -> None:
     if name == "tool_calls":
         for call in value:
             _add_call(message.setdefault("tool_calls", []), dict(call))
-    elif name == "audio":
+    elif name == "audio" and value is not None:
         for part, piece in value.items():
             _add_member(message.setdefault("audio", {}), part, piece)
     elif isinstance(value, str) and name != "role":
@@ -261,7 +261,7 @@ def _add_call(calls: list[dict[str, Any]], piece: dict[str, Any]) -> None:
         return
     [(kind, more)] = piece.items()  # id, type and name come only once
     for name, text in more.items():
-        calls[index][kind][name] += text
+        calls[index][kind][name] = calls[index][kind].get(name, "") + text
 
 
 def comparable(answer: dict[str, Any]) -> dict[str, Any]:
