@@ -68,10 +68,9 @@ class Asker:
         return Answer(value, exchange.headers, self.origin(exchange))
 
     async def require_stream(self, exchange: Exchange, *media_types: str) -> None:
-        """End `exchange` and raise the SynapseError that it means, unless its body is of one of `media_types`."""
+        """Raise the SynapseError that `exchange` means unless it has a body of one of `media_types`."""
         if exchange.status != 200 or not exchange.headers.get("content-type", "").startswith(media_types):
-            async with exchange:
-                raise await self.refusal(exchange)
+            raise await self.refusal(exchange)
 
     async def refusal(self, exchange: Exchange, *, naming: bytes = b"") -> SynapseError:
         """The error that an answer means which is not the wanted one.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from synapse_llm_router.adapters.asking import Asker
 from synapse_llm_router.adapters.http_client import HttpClient, Limits
+from synapse_llm_router.adapters.ollama.upstream import OllamaUpstream
 from synapse_llm_router.adapters.openai.upstream import OpenAIUpstream
 from synapse_llm_router.ports import Upstream
 from synapse_llm_router.settings import BackendSettings
@@ -18,6 +19,8 @@ def upstream_of(backend: BackendSettings) -> Upstream:
     match backend.wire:
         case "openai":
             return OpenAIUpstream(asker, backend.base_url, max_event_bytes=most)
+        case "ollama":
+            return OllamaUpstream(asker, backend.root_url, max_event_bytes=most)
         case wire:
             raise SettingsError(f"router.backends: {backend.name!r} has the api_type {wire!r}, which is not known")
 

@@ -55,6 +55,7 @@ class OpenAIUpstream:
     ) -> AsyncGenerator[StreamGenerateResponse, None]:
         """The answer as it comes; raises SynapseError after the events that came before the fault."""
         async with await self._open_stream(request, model, terms) as exchange:
+            await self._asker.require_stream(exchange, _EVENT_STREAM)
             splitter = EventSplitter(max_event_bytes=self._max_event_bytes)
             events = ChunkEvents(self.name, exchange.headers)
             answer = AnswerStream(exchange, splitter, events, origin=self._asker.origin(exchange))
@@ -81,19 +82,19 @@ class OpenAIUpstream:
         return self._completions if is_legacy(request) else self._chat
 
     async def _open_stream(self, request: GenerationRequest, model: str, terms: Terms) -> Exchange:
-        """An exchange whose body is a stream of events; asks without usage where the backend refuses the option."""
+        """The exchange that a stream is asked in; asks without usage where the backend refuses the option."""
         asks = self._asks_usage
         body = request_bytes(request, model, stream=True, ask_usage=asks)
-        error = None
+        refused = False
         exchange = await self._asker.post(self._url(request), body, terms)
         if exchange.status in _REFUSALS and asks:
             async with exchange:
-                error = await self._asker.refusal(exchange, naming=b"stream_options")
+                await self._asker.refusal(exchange, naming=b"stream_options")
+            refused = True
             RETRIES.labels(self.name, "stream_options").inc()
             body = request_bytes(request, model, stream=True, ask_usage=False)
             exchange = await self._asker.post(self._url(request), body, terms)
-        await self._asker.require_stream(exchange, _EVENT_STREAM)
-        if error is not None:
+        if refused and exchange.status == 200:
             self._asks_usage = False
             _log.warning("the backend knows no stream_options", extra={"backend": self.name})
         return exchange
