@@ -12,14 +12,19 @@ from grpc_tools import protoc
 
 ROOT = Path(__file__).resolve().parent.parent
 PROTOS = ROOT / "protos"
+THIRD_PARTY = PROTOS / "third_party"
 GENERATED = PROTOS / "gen"
+SPOKEN = ("tei",)
+"""Protocols of others whose stubs come from no package."""
 
 
 def generate(target: Path) -> None:
     """Write the stubs of every proto file below `target`; raises SystemExit when protoc refuses a file."""
     sources = sorted(str(path.relative_to(PROTOS)) for path in (PROTOS / "synapse").rglob("*.proto"))
+    for name in SPOKEN:
+        sources += sorted(str(path.relative_to(THIRD_PARTY)) for path in (THIRD_PARTY / name).rglob("*.proto"))
     well_known = Path(protoc.__file__).parent / "_proto"
-    includes = [f"-I{PROTOS}", f"-I{PROTOS / 'third_party'}", f"-I{well_known}"]
+    includes = [f"-I{PROTOS}", f"-I{THIRD_PARTY}", f"-I{well_known}"]
     outputs = [f"--{kind}_out={target}" for kind in ("python", "grpc_python", "mypy", "mypy_grpc")]
     bin_folder = Path(sys.executable).parent
     plugins = [f"--plugin=protoc-gen-{name}={bin_folder / f'protoc-gen-{name}'}" for name in ("mypy", "mypy_grpc")]
