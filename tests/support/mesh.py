@@ -22,7 +22,7 @@ import psutil
 READY_SECONDS = 60.0
 STOP_SECONDS = 40.0
 _LOG_TAIL = 4000
-_NOT_INHERITED = ("_API_KEY", "_BASE_URL")
+_NOT_INHERITED = ("_API_KEY", "_BASE_URL", "OLLAMA_HOST")
 _PARTS = {
     "gateway": "synapse_gateway",
     "cache": "synapse_cache",

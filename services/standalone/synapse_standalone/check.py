@@ -101,7 +101,8 @@ def _dependencies(
     ports = Ports.free()
     routes = plan.make_routes(options, user, environ, ports)
     secrets = plan.Secrets(api_key="", mesh="", valkey="none")
-    sections = plan.make_sections(options, user, routes=routes, ports=ports, secrets=secrets, state=state)
+    layers = plan.make_layers(options, user, routes=routes, ports=ports, secrets=secrets, state=state)
+    sections = layers.around(user)
     yield _weights(weights.EMBEDDER, "embeddings")
     if plan.has_valkey(sections, ports):
         yield dependencies.valkey(plan.valkey_server())
@@ -109,12 +110,11 @@ def _dependencies(
         yield asyncio.run(dependencies.redis(str(sections["cache"]["redis_url"])))
     if sections["cache"].get("vectors") == "milvus":
         yield dependencies.milvus(sections["cache"])
-    for backend in sections["router"]["backends"]:
-        yield _small_model() if backend.get("models") == [MODEL_NAME] else dependencies.backend(backend)
+    if any(backend.get("models") == [MODEL_NAME] for backend in sections["router"]["backends"]):
+        yield _weights(weights.SMALL_MODEL, "model")
+    from synapse_standalone import backends  # loads the router, which may be what is missing
 
-
-def _small_model() -> Finding:
-    return _weights(weights.SMALL_MODEL, "model")
+    yield from backends.findings(sections["router"], environ)
 
 
 def _weights(wanted: weights.Weights, what: str) -> Finding:

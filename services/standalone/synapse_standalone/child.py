@@ -6,7 +6,7 @@ import asyncio
 import os
 import signal
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -43,6 +43,8 @@ class Part:
     detail: str = ""
     start_seconds: float = 60.0
     stop_seconds: float = 15.0
+    environment: Mapping[str, str] = field(default_factory=dict, repr=False)
+    """What it sees besides the environment of all parts."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,7 +149,7 @@ class Child:
                 stdin=asyncio.subprocess.DEVNULL,
                 stdout=output,
                 stderr=output,
-                env=self.environment,
+                env={**self.environment, **self.part.environment},
                 cwd=self.folder,
                 process_group=0,  # Ctrl-C is for us alone: we stop the parts in order
             )

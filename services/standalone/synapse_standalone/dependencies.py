@@ -1,11 +1,8 @@
-"""Tries what the mesh leans on: Redis, Milvus, the backends. Every question has a bound."""
+"""Tries what the mesh leans on: Valkey, Redis, Milvus. Every question has a bound."""
 
 from __future__ import annotations
 
-import json
 import subprocess  # Valkey is asked for its version
-import urllib.error
-import urllib.request
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -56,28 +53,3 @@ def milvus(cache: Mapping[str, Any]) -> Finding:
         remedy = "The mesh runs without it, by exact matches alone; is the endpoint host:port of a Milvus 2.3 or newer?"
         return Finding(Level.WARN, "milvus", f"{endpoint or 'no endpoint'} does not answer: {error}", remedy)
     return Finding(Level.OK, "milvus", f"version {version} answers at {endpoint}")
-
-
-def backend(settings: Mapping[str, Any]) -> Finding:
-    """Whether a backend lists its models."""
-    from synapse_llm_router.settings import BackendSettings
-
-    parsed = BackendSettings.model_validate(settings)
-    what = f"model {parsed.name}"
-    key = parsed.api_key.get_secret_value()
-    headers = {name: value.get_secret_value() for name, value in parsed.headers.items()}
-    if key:
-        headers["authorization"] = f"Bearer {key}"
-    url = f"{parsed.base_url}/models"
-    try:
-        request = urllib.request.Request(url, headers=headers)  # noqa: S310  # the settings allow http and https only
-        with urllib.request.urlopen(request, timeout=_SECONDS) as response:  # noqa: S310
-            listed = json.load(response).get("data") or ()
-    except urllib.error.HTTPError as error:
-        remedy = "Is its api_key right?" if error.code in {401, 403} else "Is its endpoint an OpenAI-compatible server?"
-        level = Level.FAIL if error.code in {401, 403} else Level.WARN
-        return Finding(level, what, f"{url} answers {error.code} {error.reason}", remedy)
-    except (OSError, ValueError, AttributeError) as error:
-        return Finding(Level.FAIL, what, f"{url} does not answer: {error}", "Is it running, and its endpoint right?")
-    names = [str(model.get("id")) for model in listed]
-    return Finding(Level.OK, what, f"{url} lists {len(names)} models" + (f", such as {names[0]}" if names else ""))

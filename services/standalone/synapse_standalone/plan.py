@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -51,6 +51,18 @@ class Ports:
 
 
 @dataclass(frozen=True, slots=True)
+class Layers:
+    """Settings that lie below the user's own, and those that lie above."""
+
+    below: dict[str, dict[str, Any]]
+    above: dict[str, dict[str, Any]]
+
+    def around(self, user: Sections) -> dict[str, dict[str, Any]]:
+        """The whole configuration."""
+        return laid_over(self.below, user, self.above)
+
+
+@dataclass(frozen=True, slots=True)
 class Prepared:
     """What to run, in which environment, and how it will be reached; `model` is one to ask for, "" when unknown."""
 
@@ -85,26 +97,44 @@ def make_routes(options: Options, user: Sections, environ: Mapping[str, str], po
     return at_hand or [providers.small_model_route(ports.llama)]
 
 
-def make_sections(
-    options: Options, user: Sections, *, routes: Sequence[Route], ports: Ports, secrets: Secrets, state: StateFolder
-) -> dict[str, dict[str, Any]]:
-    """The configuration of all services: our defaults, the user's settings over them, and what only we can know."""
+def make_layers(
+    options: Options,
+    user: Sections,
+    *,
+    routes: Sequence[Route],
+    ports: Ports,
+    secrets: Secrets,
+    state: StateFolder,
+) -> Layers:
+    """What lies below the user's settings, our defaults, and above them: flags, and what only we can know."""
     valkey_url = f"redis://:{secrets.valkey}@{LOOPBACK}:{ports.valkey}/0"
     defaults: dict[str, dict[str, Any]] = {
-        "mesh": {"secret": secrets.mesh, "drain_seconds": _DRAIN_SECONDS},
+        "mesh": {"drain_seconds": _DRAIN_SECONDS},
         "telemetry": {"log_filter": "info"},
         "gateway": {},
         "cache": {"data_dir": str(state.cache), "redis_url": valkey_url},
         "embed": {"model_dir": str(state.models)},
-        "router": {},
+        "router": {"backends": [] if options.upstream else [route.backend for route in routes]},
     }
-    backends = [*user.get("router", {}).get("backends", ()), *(route.backend for route in routes)]
-    ours = {**_addresses(options, user, ports), "router": {**_router_addresses(ports), "backends": backends}}
-    return _laid_over(defaults, user, {"gateway": {"api_key": secrets.api_key}}, ours, _flags(options))
+    ours = _addresses(options, user, ports)
+    if options.upstream:
+        configured = user.get("router", {}).get("backends", ())
+        ours["router"]["backends"] = [*configured, *(route.backend for route in routes)]
+    known = {"gateway": {"api_key": secrets.api_key}, "mesh": {"secret": secrets.mesh}}
+    return Layers(defaults, laid_over(known, ours, _flags(options)))
 
 
-def make_parts(sections: Sections, *, ports: Ports, state: StateFolder, small_model: Path | None) -> tuple[Part, ...]:
+def make_parts(
+    sections: Sections,
+    *,
+    ports: Ports,
+    state: StateFolder,
+    small_model: Path | None,
+    for_router: Mapping[str, str] | None = None,
+) -> tuple[Part, ...]:
     """The processes: the four services, and Valkey and the small model where they are wanted.
+
+    `for_router` holds environment variables that only the llm-router sees.
 
     Stages order the end: first the door, then the cache with its last writes, then what it leans on.
     """
@@ -113,7 +143,9 @@ def make_parts(sections: Sections, *, ports: Ports, state: StateFolder, small_mo
     parts = [
         _service("gateway", HttpReady(int(port), host=reachable(host.strip("[]"))), stage=0, drain=drain),
         _service("cache", HttpReady(ports.cache_probes), stage=1, drain=drain),
-        _service("llm_router", HttpReady(ports.router_probes), stage=2, drain=drain),
+        replace(
+            _service("llm_router", HttpReady(ports.router_probes), stage=2, drain=drain), environment=for_router or {}
+        ),
         _service("embed", HttpReady(ports.embed_probes), stage=2, drain=drain),
     ]
     if has_valkey(sections, ports):
@@ -181,11 +213,8 @@ def _addresses(options: Options, user: Sections, ports: Ports) -> dict[str, dict
         "gateway": {"listen": f"[{host}]:{port}" if ":" in host else f"{host}:{port}"},
         "cache": {"listen": f"{LOOPBACK}:{ports.cache}", "probes": f"{LOOPBACK}:{ports.cache_probes}"},
         "embed": {"listen": f"{LOOPBACK}:{ports.embed}", "probes": f"{LOOPBACK}:{ports.embed_probes}"},
+        "router": {"listen": f"{LOOPBACK}:{ports.router}", "probes": f"{LOOPBACK}:{ports.router_probes}"},
     }
-
-
-def _router_addresses(ports: Ports) -> dict[str, Any]:
-    return {"listen": f"{LOOPBACK}:{ports.router}", "probes": f"{LOOPBACK}:{ports.router_probes}"}
 
 
 def _flags(options: Options) -> dict[str, dict[str, Any]]:
@@ -197,7 +226,7 @@ def _flags(options: Options) -> dict[str, dict[str, Any]]:
     return {"cache": cache, "telemetry": {"log_filter": options.log_level} if options.log_level else {}}
 
 
-def _laid_over(*layers: Sections) -> dict[str, dict[str, Any]]:
+def laid_over(*layers: Sections) -> dict[str, dict[str, Any]]:
     """Sections merged setting by setting; the later layer wins."""
     merged: dict[str, dict[str, Any]] = {}
     for layer in layers:

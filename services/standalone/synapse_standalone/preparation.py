@@ -5,12 +5,12 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 
-from synapse_runtime.settings import Config, SettingsError, load
+from synapse_runtime.settings import Config, SettingsError, config_files, load, overrides
 from synapse_standalone import plan, providers, settings, validation, weights
 from synapse_standalone.errors import EXIT_CONFIG, EXIT_UNAVAILABLE, CommandError
 from synapse_standalone.llama import MODEL_NAME
 from synapse_standalone.loopback import bind_error, in_use
-from synapse_standalone.plan import Ports, Prepared, Secrets
+from synapse_standalone.plan import Layers, Ports, Prepared, Secrets
 from synapse_standalone.settings import Options
 from synapse_standalone.state import KEY_PREFIX, StateFolder
 
@@ -23,12 +23,14 @@ def prepare(options: Options, environ: Mapping[str, str], state: StateFolder) ->
     ports = Ports.free()
     routes = plan.make_routes(options, user, environ, ports)
     secrets = _secrets(environ, user, state)
-    sections = plan.make_sections(options, user, routes=routes, ports=ports, secrets=secrets, state=state)
+    layers = plan.make_layers(options, user, routes=routes, ports=ports, secrets=secrets, state=state)
+    sections = layers.around(user)
     small_model = None
     if any(route.example == MODEL_NAME for route in routes):
         small_model = weights.verify(weights.SMALL_MODEL, seen=state.path / "weights.json")
     weights.locate(weights.EMBEDDER)  # its service checks the content
-    parts = plan.make_parts(sections, ports=ports, state=state, small_model=small_model)
+    for_router = _for_router(options, environ, layers, state)
+    parts = plan.make_parts(sections, ports=ports, state=state, small_model=small_model, for_router=for_router)
     state.write(state.valkey_config, plan.valkey_config(state, ports, secrets))
     state.write(state.config_file, json.dumps(sections, indent=2) + "\n")
     return Prepared(
@@ -40,6 +42,19 @@ def prepare(options: Options, environ: Mapping[str, str], state: StateFolder) ->
         key=secrets.api_key,
         model=next((route.example for route in routes if route.example), ""),
     )
+
+
+def _for_router(options: Options, environ: Mapping[str, str], layers: Layers, state: StateFolder) -> dict[str, str]:
+    """What the llm-router sees: the providers' keys, and the user's own files, so that it reads them anew.
+
+    The other services have the whole as it was at the start, in one file.
+    """
+    above = plan.laid_over(overrides(environ), layers.above)
+    state.write(state.below_file, json.dumps(layers.below, indent=2) + "\n")
+    state.write(state.above_file, json.dumps(above, indent=2) + "\n")
+    theirs = [path.absolute() for path in config_files(settings.with_config(environ, options.config)) if path.exists()]
+    keys = {name: environ[name] for name in providers.KEY_VARIABLES if environ.get(name)}
+    return keys | settings.config_of([state.below_file, *theirs, state.above_file])
 
 
 def read_config(options: Options, environ: Mapping[str, str]) -> Config:

@@ -5,22 +5,27 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
+from urllib.parse import urlsplit
 
 from synapse_standalone.llama import MODEL_NAME
+from synapse_standalone.loopback import LOOPBACK
+
+_OLLAMA_PORT = 11434
 
 
 @dataclass(frozen=True, slots=True)
 class Provider:
-    """A provider that speaks the OpenAI wire; `example` is a model that it certainly has."""
+    """A provider that the environment may name by its key or by an endpoint; `example` is a model that it surely has.
+
+    Without an `endpoint` of its own it is there only where the environment has one.
+    """
 
     name: str
     kind: str
     key_variable: str
-    endpoint: str
-    example: str
+    endpoint: str = ""
+    example: str = ""
     endpoint_variable: str = ""
-    headers: tuple[tuple[str, str], ...] = ()
-    """Further headers; {key} stands for the key."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,14 +47,16 @@ PROVIDERS = (
     ),
     Provider(
         "anthropic",
-        "custom",
+        "anthropic",
         "ANTHROPIC_API_KEY",
-        "https://api.anthropic.com/v1",
+        "https://api.anthropic.com",
         "claude-haiku-4-5",
-        headers=(("x-api-key", "{key}"), ("anthropic-version", "2023-06-01")),  # its list of models wants both
+        endpoint_variable="ANTHROPIC_BASE_URL",
     ),
     Provider("mistral", "custom", "MISTRAL_API_KEY", "https://api.mistral.ai/v1", "mistral-small-latest"),
     Provider("deepseek", "custom", "DEEPSEEK_API_KEY", "https://api.deepseek.com/v1", "deepseek-chat"),
+    Provider("vllm", "vllm", "VLLM_API_KEY", endpoint_variable="VLLM_BASE_URL"),
+    Provider("ollama", "ollama", "OLLAMA_API_KEY", endpoint_variable="OLLAMA_HOST"),
 )
 KEY_VARIABLES = frozenset({provider.key_variable for provider in PROVIDERS})
 
@@ -83,18 +90,29 @@ def routes_of(environ: Mapping[str, str]) -> list[Route]:
 
 
 def _at_hand(provider: Provider, environ: Mapping[str, str]) -> bool:
-    return bool(environ.get(provider.key_variable) or environ.get(provider.endpoint_variable))
+    has_key = bool(provider.endpoint and environ.get(provider.key_variable))
+    return has_key or bool(environ.get(provider.endpoint_variable))
 
 
 def _provider_route(provider: Provider, environ: Mapping[str, str]) -> Route:
-    key = environ.get(provider.key_variable, "")
     elsewhere = environ.get(provider.endpoint_variable, "")
+    if elsewhere and provider.name == "ollama":
+        elsewhere = ollama_url(elsewhere)
     backend: dict[str, Any] = {
         "name": provider.name,
         "provider": provider.kind,
         "endpoint": elsewhere or provider.endpoint,
     }
-    if key:
-        backend["api_key"] = key
-        backend["headers"] = {name: value.format(key=key) for name, value in provider.headers}
+    if environ.get(provider.key_variable):
+        backend["api_key_env"] = provider.key_variable
     return Route(backend, example="" if elsewhere else provider.example)
+
+
+def ollama_url(host: str) -> str:
+    """Where a client reaches the server of OLLAMA_HOST, which is what that server listens on: host, port or both."""
+    parts = urlsplit(host if "://" in host else f"http://{host}")
+    name = parts.hostname or LOOPBACK
+    reached = LOOPBACK if name in {"0.0.0.0", "::"} else name  # noqa: S104  # compared, not bound
+    default = 443 if parts.scheme == "https" else 80 if "://" in host else _OLLAMA_PORT
+    shown = f"[{reached}]" if ":" in reached else reached
+    return f"{parts.scheme}://{shown}:{parts.port or default}{parts.path.rstrip('/')}"

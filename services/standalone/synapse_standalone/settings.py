@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -53,8 +53,17 @@ def with_config(environ: Mapping[str, str], config: Path | None) -> dict[str, st
     return {**environ, "SYNAPSE_CONFIG_PATH": str(config)} if config is not None else dict(environ)
 
 
+def config_of(files: Sequence[Path]) -> dict[str, str]:
+    """The variable by which a service reads several files, each laid over those before it.
+
+    Empty, which leaves the one file of all parts in force, where a path has the sign that separates paths.
+    """
+    paths = [str(file) for file in files]
+    return {} if any(os.pathsep in path for path in paths) else {"SYNAPSE_CONFIG_PATH": os.pathsep.join(paths)}
+
+
 def for_children(environ: Mapping[str, str], config_file: Path, *, secrets: frozenset[str]) -> dict[str, str]:
-    """The environment of the services: `config_file` is all of their settings, and `secrets` stay with us."""
+    """The environment of the parts: `config_file` is all of their settings, and `secrets` are not for all of them."""
     kept = {
         name: value
         for name, value in environ.items()

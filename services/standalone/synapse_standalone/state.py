@@ -32,6 +32,8 @@ class StateFolder:
         self.cache = self.path / "cache"
         self.models = self.path / "models"
         self.config_file = self.path / "config.json"
+        self.below_file = self.path / "below.json"
+        self.above_file = self.path / "above.json"
         self.endpoint_file = self.path / "endpoint.json"
         self.valkey_config = self.path / "valkey.conf"
 

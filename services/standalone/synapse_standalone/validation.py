@@ -34,6 +34,8 @@ def problems(config: Config) -> dict[str, str]:
             section = config.section(name, section_class(name))
             if isinstance(section, TelemetrySettings):
                 parse_filter(section.log_filter)
+            if name == "router":
+                import_module("synapse_llm_router.adapters.configuration").loaded(config)  # its keys and prices, too
         except (SettingsError, LogFilterError) as error:
             found[name] = str(error)
     return found

@@ -30,7 +30,11 @@ SECRETS = Secrets(api_key="sk-synapse-key", mesh="mesh-secret", valkey="valkey-p
 def sections(options: Options | None = None, user: Any = None, environ: Any = None) -> dict[str, dict[str, Any]]:
     options, user = options or Options(), user or {}
     routes = plan.make_routes(options, user, environ or {}, PORTS)
-    return plan.make_sections(
+    return layers(options, user, routes).around(user)
+
+
+def layers(options: Options, user: Any, routes: Any = ()) -> plan.Layers:
+    return plan.make_layers(
         options, user, routes=routes, ports=PORTS, secrets=SECRETS, state=StateFolder(Path("state"))
     )
 
@@ -52,7 +56,8 @@ def parts(made: dict[str, dict[str, Any]], small_model: Path | None = None) -> d
     ],
 )
 def test_every_service_accepts_its_section(options: Options, user: Any, environ: Any) -> None:
-    assert validation.problems(Config(sections(options, user, environ), origin="test")) == {}
+    config = Config(sections(options, user, environ), origin="test", environ=environ)
+    assert validation.problems(config) == {}
 
 
 def test_the_services_find_each_other() -> None:
@@ -115,13 +120,42 @@ def test_an_upstream_takes_every_name_and_the_keys_at_hand_stay_unused() -> None
 
 def test_keys_at_hand_replace_the_small_model() -> None:
     first, second = sections(environ={"OPENAI_API_KEY": "k1", "ANTHROPIC_API_KEY": "k2"})["router"]["backends"]
-    assert (first["name"], first["api_key"], first["wildcard"]) == ("openai", "k1", True)
-    assert (second["name"], second["headers"]["x-api-key"], "wildcard" in second) == ("anthropic", "k2", False)
+    assert (first["name"], first["api_key_env"], first["wildcard"]) == ("openai", "OPENAI_API_KEY", True)
+    assert (second["name"], second["provider"], "wildcard" in second) == ("anthropic", "anthropic", False)
+    assert not [backend for backend in (first, second) if "k1" in str(backend) or "k2" in str(backend)]
 
 
 def test_openais_base_url_is_honoured_even_without_a_key() -> None:
     (backend,) = sections(environ={"OPENAI_BASE_URL": "http://127.0.0.1:1/v1"})["router"]["backends"]
-    assert (backend["endpoint"], "api_key" in backend) == ("http://127.0.0.1:1/v1", False)
+    assert (backend["endpoint"], "api_key_env" in backend) == ("http://127.0.0.1:1/v1", False)
+
+
+@pytest.mark.parametrize(
+    ("host", "url"),
+    [
+        ("127.0.0.1", "http://127.0.0.1:11434"),
+        ("0.0.0.0:1234", "http://127.0.0.1:1234"),
+        (":1234", "http://127.0.0.1:1234"),
+        ("http://gpu", "http://gpu:80"),
+        ("https://ollama.com/", "https://ollama.com:443"),
+        ("[::1]:1234", "http://[::1]:1234"),
+    ],
+)
+def test_ollamas_own_variable_is_understood(host: str, url: str) -> None:
+    (backend,) = sections(environ={"OLLAMA_HOST": host})["router"]["backends"]
+    assert (backend["provider"], backend["endpoint"]) == ("ollama", url)
+
+
+def test_a_vllm_is_found_by_its_address_and_not_by_a_key_alone() -> None:
+    (backend,) = sections(environ={"VLLM_BASE_URL": "http://gpu:8000", "VLLM_API_KEY": "k"})["router"]["backends"]
+    assert (backend["provider"], backend["api_key_env"]) == ("vllm", "VLLM_API_KEY")
+    assert sections(environ={"VLLM_API_KEY": "k"})["router"]["backends"][0]["name"] == "llama"
+
+
+def test_backends_that_the_user_adds_later_replace_ours() -> None:
+    made = layers(Options(), {}, plan.make_routes(Options(), {}, {}, PORTS))
+    later = {"router": {"backends": [{"name": "mine", "endpoint": "http://127.0.0.1:1"}]}}
+    assert [backend["name"] for backend in made.around(later)["router"]["backends"]] == ["mine"]
 
 
 def test_local_means_the_small_model_whatever_keys_there_are() -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from synapse_runtime.settings import load
 from synapse_standalone.errors import EXIT_CONFIG, EXIT_UNAVAILABLE, CommandError
 from synapse_standalone.loopback import free_ports
 from synapse_standalone.preparation import prepare, read_config, require_port
@@ -72,6 +73,31 @@ def test_the_configuration_is_written_for_its_owner_alone(tmp_path: Path) -> Non
     assert written["cache"]["ttl_seconds"] == "77"
     assert prepared.environment["SYNAPSE_CONFIG_PATH"] == str(state.config_file)
     assert {part.name for part in prepared.parts} == {"gateway", "cache", "llm-router", "embed", "valkey"}
+
+
+def test_the_router_reads_the_users_own_file_and_sees_the_providers_keys(tmp_path: Path) -> None:
+    state = StateFolder(tmp_path / "state")
+    (port,) = free_ports(1)
+    file = tmp_path / "config.json"
+    file.write_text(
+        '{"router": {"backends": [{"name": "a", "endpoint": "http://h", "api_key_env": "OPENAI_API_KEY"}]}}'
+    )
+    environ = {"OPENAI_API_KEY": "sk-secret", "SYNAPSE_ROUTER__DEFAULT_BACKEND": "a"}
+    with state.open():
+        prepared = prepare(Options(port=port, config=file), environ, state)
+    router = next(part for part in prepared.parts if part.name == "llm-router")
+    seen = load({**prepared.environment, **router.environment})
+    assert file in seen.files
+    assert seen.sections["router"]["default_backend"] == "a"
+    assert "OPENAI_API_KEY" not in prepared.environment
+    assert not [path for path in state.path.rglob("*.json") if "sk-secret" in path.read_text()]
+
+
+def test_a_key_that_is_not_there_is_told_before_anything_starts(tmp_path: Path) -> None:
+    file = tmp_path / "config.json"
+    file.write_text('{"router": {"backends": [{"name": "a", "endpoint": "http://h", "api_key_env": "NOT_SET"}]}}')
+    with pytest.raises(CommandError, match="the variable NOT_SET is empty or not set"):
+        read_config(Options(config=file), {})
 
 
 def test_the_key_stays_the_same_and_the_environment_may_set_it(tmp_path: Path) -> None:
