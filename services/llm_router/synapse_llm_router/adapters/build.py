@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from synapse_llm_router.adapters.asking import Asker
+from collections.abc import Callable, Mapping
+
+from synapse_llm_router.adapters.anthropic.upstream import VERSION, AnthropicUpstream
+from synapse_llm_router.adapters.asking import Asker, bearer
 from synapse_llm_router.adapters.http_client import HttpClient, Limits
 from synapse_llm_router.adapters.ollama.upstream import OllamaUpstream
 from synapse_llm_router.adapters.openai.upstream import OpenAIUpstream
@@ -14,11 +17,13 @@ from synapse_runtime.settings import SettingsError
 def upstream_of(backend: BackendSettings) -> Upstream:
     """The adapter of `backend`; the caller closes it. Raises SettingsError for a wire that nobody speaks."""
     client = HttpClient(backend.name, limits=_limits(backend), headers=_headers(backend))
-    asker = Asker(backend.name, backend.provider, client)
+    asker = Asker(backend.name, backend.provider, client, key_headers=_key_headers(backend))
     most = backend.max_event_bytes
     match backend.wire:
         case "openai":
             return OpenAIUpstream(asker, backend.base_url, max_event_bytes=most)
+        case "anthropic":
+            return AnthropicUpstream(asker, backend.base_url, max_event_bytes=most)
         case "ollama":
             return OllamaUpstream(asker, backend.root_url, max_event_bytes=most)
         case wire:
@@ -41,6 +46,16 @@ def _headers(backend: BackendSettings) -> dict[str, str]:
     """The headers of every request: the configured ones, and the key in the form of the wire."""
     headers = {name.lower(): value.get_secret_value() for name, value in backend.headers.items()}
     if key := backend.api_key.get_secret_value():
-        name, value = ("x-api-key", key) if backend.wire == "anthropic" else ("authorization", f"Bearer {key}")
-        headers.setdefault(name, value)
+        headers = {**_key_headers(backend)(key), **headers}
+    if backend.wire == "anthropic":
+        headers.setdefault("anthropic-version", VERSION)
     return headers
+
+
+def _key_headers(backend: BackendSettings) -> Callable[[str], Mapping[str, str]]:
+    """How a key is sent: Anthropic's wire has a header of its own, but vLLM looks for a bearer on every wire."""
+    return _x_api_key if backend.wire == "anthropic" and backend.provider != "vllm" else bearer
+
+
+def _x_api_key(key: str) -> Mapping[str, str]:
+    return {"x-api-key": key}
