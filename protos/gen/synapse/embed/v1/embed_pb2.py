@@ -25,7 +25,7 @@ _sym_db = _symbol_database.Default()
 from google.protobuf import duration_pb2 as google_dot_protobuf_dot_duration__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1csynapse/embed/v1/embed.proto\x12\x10synapse.embed.v1\x1a\x1egoogle/protobuf/duration.proto\"y\n\x0c\x45mbedRequest\x12\r\n\x05model\x18\x01 \x01(\t\x12\x0e\n\x06inputs\x18\x02 \x03(\t\x12\x15\n\x08truncate\x18\x03 \x01(\x08H\x00\x88\x01\x01\x12\x17\n\ndimensions\x18\x04 \x01(\rH\x01\x88\x01\x01\x42\x0b\n\t_truncateB\r\n\x0b_dimensions\"\xa5\x01\n\rEmbedResponse\x12/\n\nembeddings\x18\x01 \x03(\x0b\x32\x1b.synapse.embed.v1.Embedding\x12\r\n\x05model\x18\x02 \x01(\t\x12\x13\n\x0b\x66ingerprint\x18\x03 \x01(\t\x12\x13\n\x0btoken_count\x18\x04 \x01(\x03\x12*\n\x07\x65lapsed\x18\x05 \x01(\x0b\x32\x19.google.protobuf.Duration\"C\n\tEmbedding\x12\x0e\n\x06values\x18\x01 \x03(\x02\x12\x13\n\x0btoken_count\x18\x02 \x01(\r\x12\x11\n\ttruncated\x18\x03 \x01(\x08\"\x13\n\x11ListModelsRequest\"B\n\x12ListModelsResponse\x12,\n\x06models\x18\x01 \x03(\x0b\x32\x1c.synapse.embed.v1.EmbedModel\"T\n\nEmbedModel\x12\n\n\x02id\x18\x01 \x01(\t\x12\x11\n\tdimension\x18\x02 \x01(\r\x12\x12\n\nmax_tokens\x18\x03 \x01(\r\x12\x13\n\x0b\x66ingerprint\x18\x04 \x01(\t\"\x82\x01\n\rRerankRequest\x12\r\n\x05model\x18\x01 \x01(\t\x12\r\n\x05query\x18\x02 \x01(\t\x12\x11\n\tdocuments\x18\x03 \x03(\t\x12\x12\n\x05top_n\x18\x04 \x01(\rH\x00\x88\x01\x01\x12\x15\n\x08truncate\x18\x05 \x01(\x08H\x01\x88\x01\x01\x42\x08\n\x06_top_nB\x0b\n\t_truncate\"\x93\x01\n\x0eRerankResponse\x12\x31\n\x07results\x18\x01 \x03(\x0b\x32 .synapse.embed.v1.RankedDocument\x12\r\n\x05model\x18\x02 \x01(\t\x12\x13\n\x0btoken_count\x18\x03 \x01(\x03\x12*\n\x07\x65lapsed\x18\x04 \x01(\x0b\x32\x19.google.protobuf.Duration\".\n\x0eRankedDocument\x12\r\n\x05index\x18\x01 \x01(\r\x12\r\n\x05score\x18\x02 \x01(\x01\x32\xfe\x01\n\x0c\x45mbedService\x12H\n\x05\x45mbed\x12\x1e.synapse.embed.v1.EmbedRequest\x1a\x1f.synapse.embed.v1.EmbedResponse\x12W\n\nListModels\x12#.synapse.embed.v1.ListModelsRequest\x1a$.synapse.embed.v1.ListModelsResponse\x12K\n\x06Rerank\x12\x1f.synapse.embed.v1.RerankRequest\x1a .synapse.embed.v1.RerankResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1csynapse/embed/v1/embed.proto\x12\x10synapse.embed.v1\x1a\x1egoogle/protobuf/duration.proto\"y\n\x0c\x45mbedRequest\x12\r\n\x05model\x18\x01 \x01(\t\x12\x0e\n\x06inputs\x18\x02 \x03(\t\x12\x15\n\x08truncate\x18\x03 \x01(\x08H\x00\x88\x01\x01\x12\x17\n\ndimensions\x18\x04 \x01(\rH\x01\x88\x01\x01\x42\x0b\n\t_truncateB\r\n\x0b_dimensions\"\xbb\x01\n\rEmbedResponse\x12/\n\nembeddings\x18\x01 \x03(\x0b\x32\x1b.synapse.embed.v1.Embedding\x12\r\n\x05model\x18\x02 \x01(\t\x12\x13\n\x0b\x66ingerprint\x18\x03 \x01(\t\x12\x13\n\x0btoken_count\x18\x04 \x01(\x03\x12*\n\x07\x65lapsed\x18\x05 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x14\n\x0c\x63\x61\x63hed_count\x18\x06 \x01(\r\"C\n\tEmbedding\x12\x0e\n\x06values\x18\x01 \x03(\x02\x12\x13\n\x0btoken_count\x18\x02 \x01(\r\x12\x11\n\ttruncated\x18\x03 \x01(\x08\"\x13\n\x11ListModelsRequest\"B\n\x12ListModelsResponse\x12,\n\x06models\x18\x01 \x03(\x0b\x32\x1c.synapse.embed.v1.EmbedModel\"e\n\nEmbedModel\x12\n\n\x02id\x18\x01 \x01(\t\x12\x11\n\tdimension\x18\x02 \x01(\r\x12\x12\n\nmax_tokens\x18\x03 \x01(\r\x12\x13\n\x0b\x66ingerprint\x18\x04 \x01(\t\x12\x0f\n\x07\x61liases\x18\x05 \x03(\t\"\x82\x01\n\rRerankRequest\x12\r\n\x05model\x18\x01 \x01(\t\x12\r\n\x05query\x18\x02 \x01(\t\x12\x11\n\tdocuments\x18\x03 \x03(\t\x12\x12\n\x05top_n\x18\x04 \x01(\rH\x00\x88\x01\x01\x12\x15\n\x08truncate\x18\x05 \x01(\x08H\x01\x88\x01\x01\x42\x08\n\x06_top_nB\x0b\n\t_truncate\"\x93\x01\n\x0eRerankResponse\x12\x31\n\x07results\x18\x01 \x03(\x0b\x32 .synapse.embed.v1.RankedDocument\x12\r\n\x05model\x18\x02 \x01(\t\x12\x13\n\x0btoken_count\x18\x03 \x01(\x03\x12*\n\x07\x65lapsed\x18\x04 \x01(\x0b\x32\x19.google.protobuf.Duration\".\n\x0eRankedDocument\x12\r\n\x05index\x18\x01 \x01(\r\x12\r\n\x05score\x18\x02 \x01(\x01\x32\xfe\x01\n\x0c\x45mbedService\x12H\n\x05\x45mbed\x12\x1e.synapse.embed.v1.EmbedRequest\x1a\x1f.synapse.embed.v1.EmbedResponse\x12W\n\nListModels\x12#.synapse.embed.v1.ListModelsRequest\x1a$.synapse.embed.v1.ListModelsResponse\x12K\n\x06Rerank\x12\x1f.synapse.embed.v1.RerankRequest\x1a .synapse.embed.v1.RerankResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -35,21 +35,21 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_EMBEDREQUEST']._serialized_start=82
   _globals['_EMBEDREQUEST']._serialized_end=203
   _globals['_EMBEDRESPONSE']._serialized_start=206
-  _globals['_EMBEDRESPONSE']._serialized_end=371
-  _globals['_EMBEDDING']._serialized_start=373
-  _globals['_EMBEDDING']._serialized_end=440
-  _globals['_LISTMODELSREQUEST']._serialized_start=442
-  _globals['_LISTMODELSREQUEST']._serialized_end=461
-  _globals['_LISTMODELSRESPONSE']._serialized_start=463
-  _globals['_LISTMODELSRESPONSE']._serialized_end=529
-  _globals['_EMBEDMODEL']._serialized_start=531
-  _globals['_EMBEDMODEL']._serialized_end=615
-  _globals['_RERANKREQUEST']._serialized_start=618
-  _globals['_RERANKREQUEST']._serialized_end=748
-  _globals['_RERANKRESPONSE']._serialized_start=751
-  _globals['_RERANKRESPONSE']._serialized_end=898
-  _globals['_RANKEDDOCUMENT']._serialized_start=900
-  _globals['_RANKEDDOCUMENT']._serialized_end=946
-  _globals['_EMBEDSERVICE']._serialized_start=949
-  _globals['_EMBEDSERVICE']._serialized_end=1203
+  _globals['_EMBEDRESPONSE']._serialized_end=393
+  _globals['_EMBEDDING']._serialized_start=395
+  _globals['_EMBEDDING']._serialized_end=462
+  _globals['_LISTMODELSREQUEST']._serialized_start=464
+  _globals['_LISTMODELSREQUEST']._serialized_end=483
+  _globals['_LISTMODELSRESPONSE']._serialized_start=485
+  _globals['_LISTMODELSRESPONSE']._serialized_end=551
+  _globals['_EMBEDMODEL']._serialized_start=553
+  _globals['_EMBEDMODEL']._serialized_end=654
+  _globals['_RERANKREQUEST']._serialized_start=657
+  _globals['_RERANKREQUEST']._serialized_end=787
+  _globals['_RERANKRESPONSE']._serialized_start=790
+  _globals['_RERANKRESPONSE']._serialized_end=937
+  _globals['_RANKEDDOCUMENT']._serialized_start=939
+  _globals['_RANKEDDOCUMENT']._serialized_end=985
+  _globals['_EMBEDSERVICE']._serialized_start=988
+  _globals['_EMBEDSERVICE']._serialized_end=1242
 # @@protoc_insertion_point(module_scope)

@@ -73,6 +73,7 @@ class EmbedResponse(_message.Message):
     FINGERPRINT_FIELD_NUMBER: _builtins.int
     TOKEN_COUNT_FIELD_NUMBER: _builtins.int
     ELAPSED_FIELD_NUMBER: _builtins.int
+    CACHED_COUNT_FIELD_NUMBER: _builtins.int
     model: _builtins.str
     """The model that answered."""
     fingerprint: _builtins.str
@@ -81,6 +82,8 @@ class EmbedResponse(_message.Message):
     """
     token_count: _builtins.int
     """Tokens of all inputs that were embedded."""
+    cached_count: _builtins.int
+    """How many of the inputs were known already and not embedded anew."""
     @_builtins.property
     def embeddings(self) -> _containers.RepeatedCompositeFieldContainer[Global___Embedding]:
         """One per input, in their order."""
@@ -97,10 +100,11 @@ class EmbedResponse(_message.Message):
         fingerprint: _builtins.str = ...,
         token_count: _builtins.int = ...,
         elapsed: _duration_pb2.Duration | None = ...,
+        cached_count: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["elapsed", b"elapsed"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["elapsed", b"elapsed", "embeddings", b"embeddings", "fingerprint", b"fingerprint", "model", b"model", "token_count", b"token_count"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["cached_count", b"cached_count", "elapsed", b"elapsed", "embeddings", b"embeddings", "fingerprint", b"fingerprint", "model", b"model", "token_count", b"token_count"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -189,6 +193,7 @@ class EmbedModel(_message.Message):
     DIMENSION_FIELD_NUMBER: _builtins.int
     MAX_TOKENS_FIELD_NUMBER: _builtins.int
     FINGERPRINT_FIELD_NUMBER: _builtins.int
+    ALIASES_FIELD_NUMBER: _builtins.int
     id: _builtins.str
     """Its id."""
     dimension: _builtins.int
@@ -197,6 +202,10 @@ class EmbedModel(_message.Message):
     """Most tokens of a text that it sees."""
     fingerprint: _builtins.str
     """Identity of its vector space."""
+    @_builtins.property
+    def aliases(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Other ids that it answers to."""
+
     def __init__(
         self,
         *,
@@ -204,10 +213,11 @@ class EmbedModel(_message.Message):
         dimension: _builtins.int = ...,
         max_tokens: _builtins.int = ...,
         fingerprint: _builtins.str = ...,
+        aliases: _abc.Iterable[_builtins.str] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["dimension", b"dimension", "fingerprint", b"fingerprint", "id", b"id", "max_tokens", b"max_tokens"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["aliases", b"aliases", "dimension", b"dimension", "fingerprint", b"fingerprint", "id", b"id", "max_tokens", b"max_tokens"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
