@@ -14,6 +14,7 @@ from synapse.router.v1.router_pb2 import Origin
 from synapse_llm_router.adapters import failures
 from synapse_llm_router.adapters.http_client import Exchange, HttpClient
 from synapse_llm_router.ports import ListingFailed, Terms
+from synapse_runtime import jsontext
 from synapse_runtime.errors import SynapseError
 
 
@@ -91,8 +92,8 @@ class Asker:
     def json(self, body: bytes, headers: Mapping[str, str]) -> Any:
         """The value of the JSON `body`; raises SynapseError for what is none, and for an error object."""
         try:
-            value = orjson.loads(body)
-        except orjson.JSONDecodeError as error:
+            value = jsontext.load(body)
+        except ValueError as error:
             raise failures.invalid(self.backend, "it is not JSON") from error
         if failures.is_error(value):
             raise failures.inside_stream(self.backend, body, headers)

@@ -3,12 +3,12 @@
 | what happened                     | error                           | reason               | http_status |
 |-----------------------------------|---------------------------------|----------------------|-------------|
 | answered 400, 413, 422, other 4xx | InvalidArgument                 | PROVIDER_ERROR       | its own     |
-| answered 401, 403: our credential | FailedPrecondition              | PROVIDER_ERROR       | its own     |
+| answered 401, 402, 403: our key   | FailedPrecondition              | PROVIDER_ERROR       | its own     |
 | answered 404                      | NotFound                        | PROVIDER_ERROR       | its own     |
 | answered 408, 504                 | DeadlineExceeded                | PROVIDER_ERROR       | its own     |
 | answered 409, 429                 | ResourceExhausted               | PROVIDER_ERROR       | its own     |
 | answered 424, another 5xx         | Unavailable                     | PROVIDER_ERROR       | its own     |
-| an error inside a stream          | by its code, else Unavailable   | PROVIDER_ERROR       | 200         |
+| an error inside a stream          | by code or type, or Unavailable | PROVIDER_ERROR       | 200         |
 | the stream or body broke off      | Unavailable                     | UPSTREAM_TRUNCATED   | 502         |
 | not an answer in its wire's form  | Unavailable                     | UPSTREAM_INVALID     | 502         |
 | longer than allowed               | Unavailable                     | UPSTREAM_TOO_LARGE   | 502         |
@@ -34,9 +34,11 @@ MAX_BODY_BYTES = 64 * 1024
 PROVIDER_ERROR = "PROVIDER_ERROR"
 _MAX_MESSAGE = 500
 _BAD_GATEWAY = 502
-_KEPT_HEADERS = frozenset({"retry-after", "retry-after-ms", "x-should-retry", "x-request-id"})
+_KEPT_HEADERS = frozenset({"retry-after", "retry-after-ms", "x-should-retry", "x-request-id", "request-id"})
+_KEPT_PREFIXES = ("x-ratelimit-", "anthropic-ratelimit-")
 _KINDS: dict[int, type[errors.SynapseError]] = {
     401: errors.FailedPrecondition,
+    402: errors.FailedPrecondition,
     403: errors.FailedPrecondition,
     404: errors.NotFound,
     408: errors.DeadlineExceeded,
@@ -46,8 +48,22 @@ _KINDS: dict[int, type[errors.SynapseError]] = {
     504: errors.DeadlineExceeded,
 }
 
-_STATUS_OF_TYPES = {"validation": 422, "generation": 424, "overloaded": 429}
-"""The statuses of TGI's kinds of errors; they come without a code inside a stream."""
+_STATUS_OF_TYPES = {
+    "validation": 422,
+    "generation": 424,
+    "overloaded": 429,
+    "invalid_request_error": 400,
+    "authentication_error": 401,
+    "billing_error": 402,
+    "permission_error": 403,
+    "not_found_error": 404,
+    "conflict_error": 409,
+    "request_too_large": 413,
+    "rate_limit_error": 429,
+    "timeout_error": 504,
+    "overloaded_error": 529,
+}
+"""The statuses that kinds of errors stand for where they come without a code, inside a stream: TGI's, Anthropic's."""
 
 
 class Malformed(Exception):
@@ -152,7 +168,7 @@ def _bad_gateway(backend: str, reason: str, message: str) -> errors.SynapseError
 
 def _kept(headers: Mapping[str, str]) -> dict[str, str]:
     lowered = ((name.lower(), value) for name, value in headers.items())
-    return {name: value for name, value in lowered if name in _KEPT_HEADERS or name.startswith("x-ratelimit-")}
+    return {name: value for name, value in lowered if name in _KEPT_HEADERS or name.startswith(_KEPT_PREFIXES)}
 
 
 def _body_text(body: bytes) -> str:
@@ -185,7 +201,7 @@ def _code(event: bytes) -> int:
         code = error.get(name)
         if isinstance(code, int) and 400 <= code < 600:
             return code
-    return _STATUS_OF_TYPES.get(str(error.get("error_type")), 500)
+    return _STATUS_OF_TYPES.get(str(error.get("error_type") or error.get("type")), 500)
 
 
 def _retry_after(headers: Mapping[str, str], now: float) -> float | None:
