@@ -26,6 +26,7 @@ from synapse_runtime.settings import MeshSettings
 Step = cache_pb2.StreamGenerateResponse | float | Exception
 """One step of a streamed reply: a message, a pause in seconds, or a failure."""
 EMBED_MODEL = "sentence-transformers/all-MiniLM-L6-v2"
+EMBED_ALIAS = "mini"
 
 
 def hit(tier: int = cache_pb2.CACHE_TIER_L1, **fields: Any) -> cache_pb2.Outcome:
@@ -170,31 +171,53 @@ class CacheDouble:
 
 @dataclass
 class EmbedDouble:
-    """EmbedService: the vector of a text is its length and its position."""
+    """EmbedService: the vector of a text is its length and its position; the longest document ranks first."""
 
     requests: list[embed_pb2.EmbedRequest] = field(default_factory=list)
+    ranked: list[embed_pb2.RerankRequest] = field(default_factory=list)
+    known: int = 0
     failure: Exception | None = None
 
     async def embed(self, request: embed_pb2.EmbedRequest, _call: Call) -> embed_pb2.EmbedResponse:
         self.requests.append(request)
         if self.failure is not None:
             raise self.failure
-        made = embed_pb2.EmbedResponse(model=request.model, token_count=len(request.inputs))
+        made = embed_pb2.EmbedResponse(model=request.model, token_count=len(request.inputs), cached_count=self.known)
         for number, text in enumerate(request.inputs):
             made.embeddings.add(values=[float(len(text)), float(number), 0.1], token_count=1)
+        return made
+
+    async def rerank(self, request: embed_pb2.RerankRequest, _call: Call) -> embed_pb2.RerankResponse:
+        self.ranked.append(request)
+        if self.failure is not None:
+            raise self.failure
+        made = embed_pb2.RerankResponse(model=request.model, token_count=len(request.documents) + 1)
+        order = sorted(range(len(request.documents)), key=lambda number: -len(request.documents[number]))
+        for number in order[: request.top_n or None]:
+            made.results.add(index=number, score=float(len(request.documents[number])))
         return made
 
     async def list_models(self, _request: embed_pb2.ListModelsRequest, _call: Call) -> embed_pb2.ListModelsResponse:
         if self.failure is not None:
             raise self.failure
-        return embed_pb2.ListModelsResponse(models=[embed_pb2.EmbedModel(id=EMBED_MODEL, dimension=3)])
+        model = embed_pb2.EmbedModel(id=EMBED_MODEL, dimension=3, aliases=[EMBED_ALIAS])
+        return embed_pb2.ListModelsResponse(models=[model])
 
 
 @dataclass
 class RouterDouble:
-    """RouterService: lists models."""
+    """RouterService: lists models, and counts a token for each message."""
 
     models: Sequence[str] = ("small", "meta-llama/Llama-3-8B")
+    estimated: bool = False
+    failure: Exception | None = None
+    requests: list[router_pb2.CountTokensRequest] = field(default_factory=list)
+
+    async def count_tokens(self, request: router_pb2.CountTokensRequest, _call: Call) -> router_pb2.CountTokensResponse:
+        self.requests.append(request)
+        if self.failure is not None:
+            raise self.failure
+        return router_pb2.CountTokensResponse(input_tokens=len(request.request.messages), estimated=self.estimated)
 
     async def list_models(self, _request: router_pb2.ListModelsRequest, _call: Call) -> router_pb2.ListModelsResponse:
         made = router_pb2.ListModelsResponse()

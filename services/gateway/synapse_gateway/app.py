@@ -19,6 +19,8 @@ from opentelemetry import trace
 from synapse_gateway import http
 from synapse_gateway.adapters.mesh import SERVICES, GrpcMesh
 from synapse_gateway.admin import Admin
+from synapse_gateway.anthropic.dialects import MESSAGES
+from synapse_gateway.count_tokens import CountTokens
 from synapse_gateway.edge import Edge, Endpoint
 from synapse_gateway.embeddings import Embeddings
 from synapse_gateway.generate import Generate
@@ -27,6 +29,8 @@ from synapse_gateway.metrics import Metrics
 from synapse_gateway.models import Models
 from synapse_gateway.openai.dialects import CHAT, COMPLETIONS
 from synapse_gateway.ports import Mesh
+from synapse_gateway.rerank import Rerank
+from synapse_gateway.responses.dialect import RESPONSES
 from synapse_gateway.settings import GatewaySettings
 from synapse_gateway.spans import Spans
 from synapse_gateway.transcoding import RestMap
@@ -79,7 +83,11 @@ def edge(settings: GatewaySettings, mesh: Mesh, *, spans: Spans | None = None, a
     direct: dict[str, Endpoint] = {
         "/v1/chat/completions": Generate(CHAT, mesh, metrics, max_body_bytes=limit, ping_seconds=ping),
         "/v1/completions": Generate(COMPLETIONS, mesh, metrics, max_body_bytes=limit, ping_seconds=ping),
+        **_anthropic(mesh, metrics, settings),
+        "/v1/responses": Generate(RESPONSES, mesh, metrics, max_body_bytes=limit, ping_seconds=ping),
         "/v1/embeddings": Embeddings(mesh, metrics, max_body_bytes=limit),
+        "/v1/rerank": Rerank(mesh, max_body_bytes=limit, documents_told=True),
+        "/v2/rerank": Rerank(mesh, max_body_bytes=limit, documents_told=False),
     }
     rest = RestMap(SERVICES)
     app = http.application(
@@ -102,6 +110,15 @@ def edge(settings: GatewaySettings, mesh: Mesh, *, spans: Spans | None = None, a
         spans=spans,
         access_log=access_log,
     )
+
+
+def _anthropic(mesh: Mesh, metrics: Metrics, settings: GatewaySettings) -> dict[str, Endpoint]:
+    """Anthropic's endpoints, also where its SDK looks for them when the documented base URL ends in /v1."""
+    limit, ping = settings.max_body_bytes, settings.ping_seconds
+    answer = Generate(MESSAGES, mesh, metrics, max_body_bytes=limit, ping_seconds=ping)
+    count = CountTokens(mesh, max_body_bytes=limit)
+    roots = ("/v1/messages", "/v1/v1/messages")
+    return dict.fromkeys(roots, answer) | {f"{path}/count_tokens": count for path in roots}
 
 
 class _Server(uvicorn.Server):

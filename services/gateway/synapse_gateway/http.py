@@ -13,9 +13,11 @@ from starlette.routing import Route
 
 from synapse_gateway import openapi
 from synapse_gateway.admin import Admin
+from synapse_gateway.anthropic import models as anthropic_models
 from synapse_gateway.edge import Endpoint
 from synapse_gateway.errors import to_problem
 from synapse_gateway.exchange import SCOPE_KEY, Exchange, Receive, Scope, Send
+from synapse_gateway.forms import speaks_anthropic
 from synapse_gateway.metrics import Metrics
 from synapse_gateway.models import Models
 from synapse_gateway.ports import Mesh
@@ -26,6 +28,8 @@ from synapse_runtime.errors import SynapseError
 PROBES = frozenset({"/health", "/healthz", "/livez", "/ready", "/readyz"})
 DOCS = frozenset({"/openapi.json", "/docs", "/docs/oauth2-redirect"})
 METRICS = "/metrics"
+_SDK_ROOT = "/v1/v1"
+"""Where Anthropic's SDK looks when its base URL ends in /v1."""
 _VERBS = ["GET", "POST", "PUT", "PATCH", "DELETE"]
 
 
@@ -72,15 +76,26 @@ def _model_routes(app: FastAPI, models: Models) -> None:
         """The models that can be asked."""
         exchange = _exchange(request, "models")
         found = await models.all(exchange.known_account, exchange.caller)
+        if _wants_anthropic(exchange):
+            return _json(anthropic_models.page(found, request.query_params))
         return _json({"object": "list", "data": found})
 
     async def one_model(request: Request) -> Response:
         """One model; its id may contain slashes."""
         exchange = _exchange(request, "models")
-        return _json(await models.one(request.path_params["model"], exchange.known_account, exchange.caller))
+        found = await models.one(request.path_params["model"], exchange.known_account, exchange.caller)
+        return _json(anthropic_models.model(found) if _wants_anthropic(exchange) else found)
 
-    app.add_api_route("/v1/models", all_models, methods=["GET"], tags=["openai"])
-    app.add_api_route("/v1/models/{model:path}", one_model, methods=["GET"], tags=["openai"])
+    for root in ("/v1", _SDK_ROOT):
+        shown = root != _SDK_ROOT
+        app.add_api_route(f"{root}/models", all_models, methods=["GET"], tags=["models"], include_in_schema=shown)
+        one = f"{root}/models/{{model:path}}"
+        app.add_api_route(one, one_model, methods=["GET"], tags=["models"], include_in_schema=shown)
+
+
+def _wants_anthropic(exchange: Exchange) -> bool:
+    """Whether models are told in Anthropic's form."""
+    return exchange.scope["path"].startswith(_SDK_ROOT) or speaks_anthropic(exchange.headers)
 
 
 def _error_forms(app: FastAPI, metrics: Metrics) -> None:

@@ -1,4 +1,4 @@
-"""The OpenAPI document: FastAPI's own routes, the OpenAI endpoints, and the admin API out of the protos."""
+"""The OpenAPI document: FastAPI's own routes, the endpoints of the protocols, and the admin API out of the protos."""
 
 from __future__ import annotations
 
@@ -34,6 +34,8 @@ _WELL_KNOWN: dict[str, dict[str, Any]] = {
 _GENERATING = {
     "/v1/chat/completions": ("Answer a conversation, from the cache where that is safe.", ["model", "messages"]),
     "/v1/completions": ("Complete a text, from the cache where that is safe.", ["model", "prompt"]),
+    "/v1/messages": ("Answer a conversation, in Anthropic's form.", ["model", "max_tokens", "messages"]),
+    "/v1/messages/count_tokens": ("Count the tokens of a prompt, in Anthropic's form.", ["model", "messages"]),
     "/v1/embeddings": ("Turn texts into vectors.", ["model", "input"]),
 }
 
@@ -57,19 +59,23 @@ def _document(app: FastAPI, rest: RestMap) -> dict[str, Any]:
     components["securitySchemes"] = {"key": {"type": "http", "scheme": "bearer"}}
     made["security"] = [{"key": []}]
     for path, (summary, required) in _GENERATING.items():
-        paths[path] = {"post": _generating(summary, required)}
+        paths[path] = {"post": _generating(_vendor(path), summary, required)}
     for binding in rest.bindings:
         paths.setdefault(binding.template, {})[binding.verb.lower()] = _operation(binding, schemas)
     return made
 
 
-def _generating(summary: str, required: list[str]) -> dict[str, Any]:
+def _vendor(path: str) -> str:
+    return "anthropic" if path.startswith("/v1/messages") else "openai"
+
+
+def _generating(vendor: str, summary: str, required: list[str]) -> dict[str, Any]:
     body = {"type": "object", "required": required, "additionalProperties": True}
     return {
-        "tags": ["openai"],
+        "tags": [vendor],
         "summary": summary,
         "requestBody": {"required": True, "content": {"application/json": {"schema": body}}},
-        "responses": {"200": {"description": "As OpenAI answers; the headers tell what the cache did."}},
+        "responses": {"200": {"description": "As the vendor's API answers; the headers tell what the cache did."}},
     }
 
 

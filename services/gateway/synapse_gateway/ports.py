@@ -43,6 +43,16 @@ class Mesh(Protocol):
         """Vectors from the embed service."""
         ...
 
+    async def rerank(self, request: embed_pb2.RerankRequest, caller: Caller) -> embed_pb2.RerankResponse:
+        """Documents in the order in which they answer a query, from the embed service."""
+        ...
+
+    async def count_tokens(
+        self, request: router_pb2.CountTokensRequest, caller: Caller
+    ) -> router_pb2.CountTokensResponse:
+        """How many tokens a prompt has, from the router service."""
+        ...
+
     async def models(self, caller: Caller) -> router_pb2.ListModelsResponse:
         """The models of the backends."""
         ...

@@ -53,6 +53,7 @@ class GrpcMesh:
         self._generate = self._callable(_CACHE.methods_by_name["Generate"])
         self._stream = self._callable(_CACHE.methods_by_name["StreamGenerate"])
         self._embed = self._callable(_EMBED.methods_by_name["Embed"])
+        self._rerank = self._callable(_EMBED.methods_by_name["Rerank"])
         library: Any = health_pb2_grpc.HealthStub
         self._health = library(self._channels[_CACHE.full_name])
 
@@ -76,6 +77,18 @@ class GrpcMesh:
         """Vectors from the embed service."""
         metadata = self._of(caller)
         return await _reached("embed", lambda: self._embed(request, timeout=self._deadline, metadata=metadata))
+
+    async def rerank(self, request: embed_pb2.RerankRequest, caller: Caller) -> embed_pb2.RerankResponse:
+        """Ranked documents from the embed service."""
+        metadata = self._of(caller)
+        return await _reached("embed", lambda: self._rerank(request, timeout=self._deadline, metadata=metadata))
+
+    async def count_tokens(
+        self, request: router_pb2.CountTokensRequest, caller: Caller
+    ) -> router_pb2.CountTokensResponse:
+        """How many tokens a prompt has, from the router service."""
+        reply = await self.invoke(_ROUTER.methods_by_name["CountTokens"], request, caller)
+        return cast("router_pb2.CountTokensResponse", reply)
 
     async def models(self, caller: Caller) -> router_pb2.ListModelsResponse:
         """The models of the backends."""

@@ -15,14 +15,13 @@ from synapse.llm.v1 import generation_pb2
 from synapse_gateway.dialect import Asked, Events, Stamp
 from synapse_gateway.openai.answer import finish_reason, logprobs, merged, tool_call_delta, usage
 from synapse_gateway.openai.failure import event as failure_event
+from synapse_gateway.pieces import bare_text
 from synapse_gateway.problems import Problem
 from synapse_runtime import jsontext
 from synapse_runtime.ids import fresh_id
 
 PING = b": ping\n\n"
 DONE = b"data: [DONE]\n\n"
-_CONTENT = generation_pb2.ChoiceDelta.CONTENT_FIELD_NUMBER
-_DELTAS = generation_pb2.GenerationEvent.DELTAS_FIELD_NUMBER
 
 
 class Chunks(ABC):
@@ -86,15 +85,9 @@ class Chunks(ABC):
 
     def _bare_text(self, event: generation_pb2.GenerationEvent) -> str | None:
         """The event's text when it is nothing but more text of the choice 0, whose beginning has gone out."""
-        fields = event.ListFields()
-        if len(fields) != 1 or fields[0][0].number != _DELTAS or 0 not in self._begun or self._metadata is not None:
+        if 0 not in self._begun or self._metadata is not None:
             return None
-        deltas = fields[0][1]
-        parts = deltas[0].ListFields()
-        if len(deltas) != 1 or len(parts) != 1 or parts[0][0].number != _CONTENT:
-            return None
-        text: str = parts[0][1]
-        return text
+        return bare_text(event)
 
     def _render_odd(self, event: generation_pb2.GenerationEvent, out: list[bytes]) -> None:
         """An event with members of its own; those that came with the usage alone go out with it."""
