@@ -13,6 +13,7 @@ from synapse_runtime import tracing
 from synapse_runtime.call import REQUEST_ID_KEY, TRACEPARENT_KEY
 from synapse_runtime.errors import from_rpc_error
 from synapse_runtime.identity import METADATA_KEY, Identity, TokenSigner
+from synapse_runtime.link.channel import LinkedChannel
 from synapse_runtime.settings import MeshSettings
 
 MAX_MESSAGE_BYTES = 64 * 1024 * 1024
@@ -38,14 +39,19 @@ _SERVICE_CONFIG = {
         }
     ],
 }
+_LINK_AGE_SECONDS = 240.0
+"""Below the age at which a server would have the connection renewed, see MeshSettings.max_connection_age_seconds."""
 T = TypeVar("T")
 
 
-def open_channel(target: str, *, retries: bool = True) -> grpc.aio.Channel:
+def open_channel(target: str, *, retries: bool = True, linked: bool = True) -> grpc.aio.Channel:
     """A channel to `target` (host:port or any gRPC name); the caller closes it.
 
     Lost connections come back within a second. With `retries`, calls that ended in UNAVAILABLE before their first
-    message are tried up to three times; keep it off where the other side's own UNAVAILABLE must pass unchanged.
+    message are tried again, up to three times; keep it off where the other side's own UNAVAILABLE must pass unchanged.
+
+    Calls of our own services travel over a link (see `synapse_runtime.link`) unless `linked` is off. With tracing each
+    goes by itself, since its span is made there.
     """
     config = _SERVICE_CONFIG if retries else {"loadBalancingConfig": [{"round_robin": {}}]}
     options = [
@@ -59,7 +65,10 @@ def open_channel(target: str, *, retries: bool = True) -> grpc.aio.Channel:
         ("grpc.use_local_subchannel_pool", 1),
         ("grpc.service_config", json.dumps(config)),
     ]
-    return grpc.aio.insecure_channel(target, options=options, interceptors=tracing.client_interceptors())
+    channel = grpc.aio.insecure_channel(target, options=options, interceptors=tracing.client_interceptors())
+    if not linked or tracing.enabled():
+        return channel
+    return LinkedChannel(channel, age_seconds=_LINK_AGE_SECONDS, retries=retries)
 
 
 class CallMetadata:

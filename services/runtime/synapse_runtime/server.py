@@ -11,7 +11,7 @@ import asyncio
 import logging
 import re
 import time
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeAlias
@@ -26,6 +26,7 @@ from synapse_runtime import tracing
 from synapse_runtime.call import Call, CallReader
 from synapse_runtime.channel import MESSAGE_OPTIONS
 from synapse_runtime.errors import Cancelled, Internal, SynapseError, Unimplemented, to_status
+from synapse_runtime.link.served import Links, Method
 from synapse_runtime.settings import MeshSettings, require_loopback_or_secret
 
 if TYPE_CHECKING:
@@ -86,8 +87,13 @@ async def serving(address: str, services: Sequence[Service], *, mesh: MeshSettin
     ]
     server = grpc.aio.server(interceptors=tracing.server_interceptors(), options=options)
     reader = CallReader(mesh.secret.get_secret_value())
+    methods: dict[str, Method] = {}
     for service in services:
-        server.add_generic_rpc_handlers((_handlers(service, reader),))
+        own = _methods(service, reader)
+        server.add_generic_rpc_handlers((_handlers(service, own),))
+        methods.update({f"/{service.descriptor.full_name}/{name}": method for name, method in own.items()})
+    links = Links(methods)
+    server.add_generic_rpc_handlers((links.handler(),))
     names = [service.descriptor.full_name for service in services]
     health_library: Any = health
     monitor = health_library.aio.HealthServicer()
@@ -102,6 +108,7 @@ async def serving(address: str, services: Sequence[Service], *, mesh: MeshSettin
         yield running
     finally:
         await monitor.enter_graceful_shutdown()
+        links.drain()
         await server.stop(mesh.drain_seconds)
 
 
@@ -115,21 +122,26 @@ def _bind(server: grpc.aio.Server, address: str) -> int:
     return port
 
 
-def _handlers(service: Service, reader: CallReader) -> grpc.GenericRpcHandler[Any, Any]:
-    handlers = {}
+def _methods(service: Service, reader: CallReader) -> dict[str, Method]:
+    methods = {}
     for method in service.descriptor.methods:
-        name = f"{service.descriptor.name}/{method.name}"
-        function = getattr(service.servicer, _WORD.sub("_", method.name).lower(), None)
-        handlers[method.name] = _handler(method, function or _missing(method), _Edge(name, reader))
+        function = getattr(service.servicer, _WORD.sub("_", method.name).lower(), None) or _missing(method)
+        edge = _Edge(f"{service.descriptor.name}/{method.name}", reader)
+        methods[method.name] = Method(
+            serve=edge.streamed(function) if method.server_streaming else edge.unary(function),
+            parse=GetMessageClass(method.input_type).FromString,
+            serialise=GetMessageClass(method.output_type).SerializeToString,
+            streamed=method.server_streaming,
+        )
+    return methods
+
+
+def _handlers(service: Service, methods: Mapping[str, Method]) -> grpc.GenericRpcHandler[Any, Any]:
+    handlers = {}
+    for name, method in methods.items():
+        make = grpc.unary_stream_rpc_method_handler if method.streamed else grpc.unary_unary_rpc_method_handler
+        handlers[name] = make(method.serve, method.parse, method.serialise)
     return grpc.method_handlers_generic_handler(service.descriptor.full_name, handlers)
-
-
-def _handler(method: MethodDescriptor, function: Callable[..., Any], edge: _Edge) -> grpc.RpcMethodHandler[Any, Any]:
-    parse = GetMessageClass(method.input_type).FromString
-    serialise = GetMessageClass(method.output_type).SerializeToString
-    if method.server_streaming:
-        return grpc.unary_stream_rpc_method_handler(edge.streamed(function), parse, serialise)
-    return grpc.unary_unary_rpc_method_handler(edge.unary(function), parse, serialise)
 
 
 def _missing(method: MethodDescriptor) -> Callable[..., Any]:

@@ -1,0 +1,1 @@
+"""Links: many calls between two services over one gRPC stream, for the price of few (ADR 5)."""
