@@ -1,4 +1,4 @@
-"""The command line: `synapse up|check|ask|stats|token|version`."""
+"""The command line: `synapse up|check|ask|stats|backends|models|config|token|version`."""
 
 from __future__ import annotations
 
@@ -56,7 +56,37 @@ def _stats(arguments: argparse.Namespace) -> int:
     from synapse_standalone import client
     from synapse_standalone.state import read_endpoint
 
-    for line in client.stats_lines(client.stats(read_endpoint(arguments.state))):
+    return _printed(client.stats_lines(client.stats(read_endpoint(arguments.state))))
+
+
+def _backends(arguments: argparse.Namespace) -> int:
+    from synapse_standalone import client, tables
+    from synapse_standalone.state import read_endpoint
+
+    return _printed(tables.backend_lines(client.backends(read_endpoint(arguments.state))))
+
+
+def _models(arguments: argparse.Namespace) -> int:
+    from synapse_standalone import client, tables
+    from synapse_standalone.state import read_endpoint
+
+    return _printed(tables.model_lines(client.models(read_endpoint(arguments.state))))
+
+
+def _config(arguments: argparse.Namespace) -> int:
+    from synapse_standalone import client, tables
+    from synapse_standalone.state import read_endpoint
+
+    endpoint = read_endpoint(arguments.state)
+    if arguments.action == "show":
+        return _printed(tables.config_lines(client.configuration(endpoint)))
+    validate_only = arguments.action == "validate"
+    told = client.reload(endpoint, validate_only=validate_only)
+    return _printed(tables.change_lines(told, validate_only=validate_only))
+
+
+def _printed(lines: Sequence[str]) -> int:
+    for line in lines:
         print(line)
     return 0
 
@@ -104,6 +134,16 @@ def _parser() -> argparse.ArgumentParser:
     ask.add_argument("--stream", action="store_true", help="print the answer as it comes")
     ask.add_argument("--model", help="model to ask (default: the one in endpoint.json)")
     _command(commands, "stats", _stats, "show what the cache did since it started")
+    _command(commands, "backends", _backends, "show how the backends of the running mesh are doing")
+    _command(commands, "models", _models, "list the models that can be asked")
+    config = _command(commands, "config", _config, "show the router's configuration, or let it be read anew")
+    config.add_argument(
+        "action",
+        choices=("show", "validate", "reload"),
+        nargs="?",
+        default="show",
+        help="show what is in use, say what a changed file would bring, or use it now (a change is seen by itself)",
+    )
     token = _command(commands, "token", _token, "sign an identity for direct gRPC calls (metadata x-synapse-identity)")
     token.add_argument("--tenant", default="default", help="whose cache the calls use (default: %(default)s)")
     token.add_argument("--subject", default="command line", help="name in logs (default: %(default)s)")

@@ -1,4 +1,4 @@
-"""The running mesh as the command line asks it: answers, streams, statistics."""
+"""The running mesh as the command line asks it: answers, streams, statistics, backends, configuration."""
 
 from __future__ import annotations
 
@@ -15,12 +15,40 @@ from synapse_standalone.errors import EXIT_FAILED, CommandError
 _ANSWER_SECONDS = 600.0
 _STATS_SECONDS = 10.0
 _MODELS_SECONDS = 5.0
+_ADMIN_SECONDS = 30.0
 STATUS_HEADER = "x-synapse-cache-status"
 
 
 def stats(endpoint: Mapping[str, Any]) -> dict[str, Any]:
     """What the cache did since it started."""
     with _opened(endpoint, "/api/v1/stats", timeout=_STATS_SECONDS) as response:
+        found: dict[str, Any] = json.load(response)
+    return found
+
+
+def backends(endpoint: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """How the backends are doing."""
+    with _opened(endpoint, "/api/v1/backends", timeout=_ADMIN_SECONDS) as response:
+        return list(json.load(response).get("backends") or ())
+
+
+def models(endpoint: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """The models that can be asked."""
+    with _opened(endpoint, "/v1/models", timeout=_ADMIN_SECONDS) as response:
+        return list(json.load(response).get("data") or ())
+
+
+def configuration(endpoint: Mapping[str, Any]) -> dict[str, Any]:
+    """The configuration that the router uses, secrets masked."""
+    with _opened(endpoint, "/admin/config", timeout=_ADMIN_SECONDS) as response:
+        found: dict[str, Any] = json.load(response)
+    return found
+
+
+def reload(endpoint: Mapping[str, Any], *, validate_only: bool) -> dict[str, Any]:
+    """Let the router read its configuration anew; returns what changed."""
+    body = {"validate_only": validate_only}
+    with _opened(endpoint, "/admin/config/reload", timeout=_ADMIN_SECONDS, body=body) as response:
         found: dict[str, Any] = json.load(response)
     return found
 
