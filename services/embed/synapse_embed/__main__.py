@@ -11,8 +11,22 @@ from synapse_runtime.settings import Config, MeshSettings
 
 
 async def serve(config: Config, stopping: asyncio.Event) -> None:
-    """Serve until `stopping` is set."""
+    """Serve until `stopping` is set, which may be while a backend is still waited for."""
+    started = asyncio.Event()
+    serving = asyncio.create_task(_serve(config, started, stopping))
+    stopped = asyncio.create_task(stopping.wait())
+    await asyncio.wait({serving, stopped}, return_when=asyncio.FIRST_COMPLETED)
+    stopped.cancel()
+    if not started.is_set():
+        serving.cancel()
+    await asyncio.wait({serving})
+    if not serving.cancelled():
+        serving.result()
+
+
+async def _serve(config: Config, started: asyncio.Event, stopping: asyncio.Event) -> None:
     async with run(config.section("embed", EmbedSettings), config.section("mesh", MeshSettings)):
+        started.set()
         await stopping.wait()
 
 

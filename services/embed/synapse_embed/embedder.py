@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-import hashlib
 import time
-from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from synapse_embed import metrics
-from synapse_embed.errors import BadRequest, EmbedError, TextTooLong, TooSlow, UnknownModel
+from synapse_embed.errors import BadRequest, EmbedError, Overloaded, TextTooLong, TooSlow, UnknownModel
+from synapse_embed.kept import KeptVectors
 from synapse_embed.model import Embedded, ModelCard, Vector
 from synapse_embed.ports import Encoder
+from synapse_embed.sharing import Sharing
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,36 +30,6 @@ class Limits:
     kept_vectors: int = 50_000
 
 
-class KeptVectors:
-    """The vectors of the texts asked for last, by exact text; all of one model and one window.
-
-    Texts are known by their digests, so that an entry takes about 2 kB however long its text is.
-    """
-
-    def __init__(self, entries: int) -> None:
-        self._entries = entries
-        self._kept: OrderedDict[bytes, Vector] = OrderedDict()
-
-    def __len__(self) -> int:
-        return len(self._kept)
-
-    def get(self, text: str) -> Vector | None:
-        """The vector of exactly this text, if it is kept."""
-        key = _digest(text)
-        vector = self._kept.get(key)
-        if vector is not None:
-            self._kept.move_to_end(key)
-        return vector
-
-    def keep(self, text: str, vector: Vector) -> None:
-        """Keep a vector; the one unused for longest makes room."""
-        if not self._entries:
-            return
-        self._kept[_digest(text)] = vector
-        if len(self._kept) > self._entries:
-            self._kept.popitem(last=False)
-
-
 class Embedder:
     """The embed service's one noun: texts in, vectors out."""
 
@@ -68,11 +38,17 @@ class Embedder:
         self._limits = limits
         self._clock = clock
         self._kept = KeptVectors(limits.kept_vectors)
+        self._sharing = Sharing(encoder, self._kept.keep)
 
     @property
     def card(self) -> ModelCard:
         """The model served."""
         return self._encoder.card
+
+    @property
+    def max_inputs(self) -> int:
+        """Most texts of one request."""
+        return self._limits.max_inputs
 
     async def embed(
         self, texts: Sequence[str], *, model: str = "", truncate: bool | None = None, dimensions: int | None = None
@@ -89,7 +65,7 @@ class Embedder:
             message = f"no vectors within {self._limits.timeout_seconds:g} s"
             raise TooSlow(message, reason="EMBED_TIMEOUT") from error
         except EmbedError as error:
-            metrics.ERRORS.labels(_fault(error)).inc()
+            metrics.ERRORS.labels(fault(error)).inc()
             raise
         finally:
             metrics.SECONDS.observe(self._clock() - started)
@@ -126,15 +102,12 @@ class Embedder:
                 raise BadRequest(message, reason="TEXT_TOO_LONG")
 
     async def _vectors(self, texts: Sequence[str], *, truncate: bool) -> Embedded:
-        found = {text: self._kept.get(text) for text in texts}
-        missing = [text for text, vector in found.items() if vector is None]
-        metrics.HITS.inc(len(found) - len(missing))
-        metrics.MISSES.inc(len(missing))
+        found = {text: vector for text in texts if (vector := self._kept.get(text)) is not None}
+        metrics.HITS.inc(len(found))
+        missing = list(dict.fromkeys(text for text in texts if text not in found))
         if missing:
-            for text, vector in zip(missing, await self._encode(missing, texts, truncate=truncate), strict=True):
-                found[text] = vector
-                self._kept.keep(text, vector)
-        embedded = Embedded(tuple(kept for text in texts if (kept := found[text]) is not None))
+            found |= await self._encode(missing, texts, truncate=truncate)
+        embedded = Embedded(tuple(found[text] for text in texts))
         self._note_cut(embedded, truncate=truncate)
         return embedded
 
@@ -145,19 +118,15 @@ class Embedder:
                 raise TextTooLong(index, self.card.max_tokens)
             metrics.TRUNCATED.inc(vector.truncated)
 
-    async def _encode(self, missing: Sequence[str], texts: Sequence[str], *, truncate: bool) -> list[Vector]:
+    async def _encode(self, missing: Sequence[str], texts: Sequence[str], *, truncate: bool) -> dict[str, Vector]:
         try:
-            return await self._encoder.encode(missing, truncate=truncate)
+            return await self._sharing.encode(missing, truncate=truncate)
         except TextTooLong as error:
-            index = texts.index(missing[error.index])
-            raise TextTooLong(index, self.card.max_tokens) from error
+            raise error.at(texts.index(missing[error.index])) from error
 
 
-def _digest(text: str) -> bytes:
-    return hashlib.blake2b(text.encode(), digest_size=32).digest()
-
-
-def _fault(error: EmbedError) -> str:
+def fault(error: EmbedError) -> str:
+    """The fault domain of an error, for the metrics."""
     if isinstance(error, BadRequest | UnknownModel):
         return "caller_request"
-    return "synapse_" + ("overload" if error.reason == "EMBED_QUEUE_FULL" else "encoder")
+    return "synapse_" + ("overload" if isinstance(error, Overloaded) else "encoder")

@@ -10,8 +10,9 @@ from dataclasses import dataclass
 class ModelCard:
     """A model as callers see it; all that decides about its vector space is in the fingerprint.
 
-    `revision` names the exact weights, `prefix` is what the model puts before every text, `max_tokens` is how much
-    of a text it sees, special tokens included. `aliases` are other ids that mean this model.
+    `revision` names the exact weights, `prefix` is what is put before every text, `options` are further words to the
+    backend that may change its vectors, `max_tokens` is how much of a text the model sees, special tokens included.
+    `aliases` are other ids that mean this model.
     """
 
     id: str
@@ -23,12 +24,13 @@ class ModelCard:
     prefix: str = ""
     normalisation: str = "l2"
     precision: str = "fp32"
+    options: str = ""
     aliases: tuple[str, ...] = ()
 
     @property
     def fingerprint(self) -> str:
         """Identity of the vector space; vectors of different fingerprints must never be compared."""
-        facts = (
+        facts: tuple[tuple[str, object], ...] = (
             ("backend", self.backend),
             ("model", self.id),
             ("revision", self.revision),
@@ -38,11 +40,18 @@ class ModelCard:
             ("normalisation", self.normalisation),
             ("precision", self.precision),
         )
-        return ";".join(f"{name}={value}" for name, value in facts)
+        if self.options:
+            facts = (*facts, ("options", self.options))
+        return ";".join(f"{name}={_plain(value)}" for name, value in facts)
 
     def answers_to(self, name: str) -> bool:
         """Whether `name` means this model; the empty name does."""
         return not name or name == self.id or name in self.aliases
+
+
+def _plain(value: object) -> str:
+    """The value without the signs that divide facts, so that no fact can pass for another."""
+    return str(value).replace("%", "%25").replace(";", "%3B").replace("=", "%3D")
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,3 +81,27 @@ class Embedded:
     def token_count(self) -> int:
         """Tokens of all texts."""
         return sum(vector.token_count for vector in self.vectors)
+
+
+@dataclass(frozen=True, slots=True)
+class Scores:
+    """How well documents answer a query, a number for each in their order, and the tokens that were read."""
+
+    values: tuple[float, ...]
+    token_count: int
+
+
+@dataclass(frozen=True, slots=True)
+class Ranked:
+    """A document by its position in the request, with its score; higher is better."""
+
+    index: int
+    score: float
+
+
+@dataclass(frozen=True, slots=True)
+class Ranking:
+    """What a request to rank gets: the documents, the best first, and the tokens that were read."""
+
+    results: tuple[Ranked, ...]
+    token_count: int

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import time
 from array import array
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from synapse.embed.v1 import embed_pb2
 from synapse_embed import errors
 from synapse_embed.embedder import Embedder
 from synapse_embed.model import ModelCard, Vector
+from synapse_embed.ranking import Reranker
 from synapse_runtime.call import Call
 from synapse_runtime.errors import (
     DeadlineExceeded,
@@ -19,29 +20,33 @@ from synapse_runtime.errors import (
     NotFound,
     ResourceExhausted,
     SynapseError,
+    Unavailable,
 )
 
 _KINDS: dict[type[errors.EmbedError], type[SynapseError]] = {
     errors.BadRequest: InvalidArgument,
-    errors.TextTooLong: InvalidArgument,
     errors.UnknownModel: NotFound,
     errors.Overloaded: ResourceExhausted,
     errors.TooSlow: DeadlineExceeded,
     errors.EncoderFailed: Internal,
+    errors.BackendMisfit: Internal,
+    errors.EncoderDown: Unavailable,
 }
 
 
 class EmbedServicer:
     """Serves synapse.embed.v1.EmbedService."""
 
-    def __init__(self, embedder: Embedder) -> None:
-        self._embedder = embedder
+    def __init__(self, embedder: Callable[[], Embedder], reranker: Reranker) -> None:
+        self._present = embedder
+        self._reranker = reranker
 
     async def embed(self, request: embed_pb2.EmbedRequest, _call: Call) -> embed_pb2.EmbedResponse:
         """Embed a batch of texts."""
         started = time.perf_counter()
         with _statuses():
-            embedded = await self._embedder.embed(
+            embedder = self._present()  # vectors and fingerprint come from one and the same
+            embedded = await embedder.embed(
                 list(request.inputs),
                 model=request.model,
                 truncate=request.truncate if request.HasField("truncate") else None,
@@ -49,8 +54,8 @@ class EmbedServicer:
             )
         response = embed_pb2.EmbedResponse(
             embeddings=map(_embedding, embedded.vectors),
-            model=self._embedder.card.id,
-            fingerprint=self._embedder.card.fingerprint,
+            model=embedder.card.id,
+            fingerprint=embedder.card.fingerprint,
             token_count=embedded.token_count,
         )
         response.elapsed.FromNanoseconds(int((time.perf_counter() - started) * 1e9))
@@ -58,7 +63,24 @@ class EmbedServicer:
 
     async def list_models(self, _request: embed_pb2.ListModelsRequest, _call: Call) -> embed_pb2.ListModelsResponse:
         """List the models served."""
-        return embed_pb2.ListModelsResponse(models=[_model(self._embedder.card)])
+        with _statuses():
+            return embed_pb2.ListModelsResponse(models=[_model(self._present().card)])
+
+    async def rerank(self, request: embed_pb2.RerankRequest, _call: Call) -> embed_pb2.RerankResponse:
+        """Rank documents for a query."""
+        started = time.perf_counter()
+        with _statuses():
+            ranking = await self._reranker.rank(
+                request.query,
+                list(request.documents),
+                model=request.model,
+                top_n=request.top_n if request.HasField("top_n") else None,
+                truncate=request.truncate if request.HasField("truncate") else None,
+            )
+            response = embed_pb2.RerankResponse(model=self._reranker.model, token_count=ranking.token_count)
+        response.results.extend(embed_pb2.RankedDocument(index=one.index, score=one.score) for one in ranking.results)
+        response.elapsed.FromNanoseconds(int((time.perf_counter() - started) * 1e9))
+        return response
 
 
 def _embedding(vector: Vector) -> embed_pb2.Embedding:
@@ -78,6 +100,6 @@ def _statuses() -> Iterator[None]:
     try:
         yield
     except errors.EmbedError as error:
-        retry_after = error.retry_after_seconds if isinstance(error, errors.Overloaded) else None
-        kind = _KINDS[type(error)]
+        retry_after = error.retry_after_seconds if isinstance(error, errors.Overloaded | errors.EncoderDown) else None
+        kind = next(_KINDS[one] for one in type(error).__mro__ if one in _KINDS)
         raise kind(error.message, reason=error.reason, retry_after_seconds=retry_after) from error

@@ -1,0 +1,1 @@
+"""Text Embeddings Inference, over its HTTP API or its gRPC."""

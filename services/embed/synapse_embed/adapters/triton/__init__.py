@@ -1,0 +1,1 @@
+"""Triton, or another server of the KServe v2 gRPC protocol."""
