@@ -32,7 +32,7 @@ CHANGES: dict[str, Change] = {
     "seed": lambda r: setattr(r.sampling, "seed", 7),
     "stop": lambda r: r.sampling.stop.append("END"),
     "max_tokens": lambda r: setattr(r.sampling, "max_tokens", 5),
-    "max_completion_tokens": lambda r: setattr(r.sampling, "max_completion_tokens", 5),
+    "max_completion_tokens": lambda r: setattr(r.sampling, "max_completion_tokens", 6),
     "presence_penalty": lambda r: setattr(r.sampling, "presence_penalty", 0.5),
     "frequency_penalty": lambda r: setattr(r.sampling, "frequency_penalty", 0.5),
     "logit_bias": lambda r: setattr(r.sampling, "logit_bias_json", '{"50256":-100}'),
@@ -152,6 +152,11 @@ def test_arguments_of_a_call_count_by_value() -> None:
 
     assert with_call('{"a": 1, "b": 2}', None) == with_call('{"b":2,"a":1}', "")
     assert with_call('{"a": 1}', None) != with_call('{"a": 2}', None)
+
+
+def test_both_names_of_the_limit_of_tokens_mean_the_same() -> None:
+    old, new = a_request(max_tokens=5), a_request(max_completion_tokens=5)
+    assert key_of(old) == key_of(new)
 
 
 def test_one_choice_is_the_same_as_none_said() -> None:

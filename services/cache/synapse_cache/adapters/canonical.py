@@ -6,7 +6,8 @@ It is protobuf's deterministic serialisation of the request with
   beta or foreign part depends on it;
 - every `*_json` member, and the arguments of tool calls, rewritten with sorted member order and no white space;
 - the ways to say the same thing made one: one choice asked for or none said, a bare stop text or a list of one, a
-  bare text or a list of one text part, a data URL or its base64 data, no text or an empty one beside tool calls.
+  bare text or a list of one text part, a data URL or its base64 data, no text or an empty one beside tool calls,
+  either name of the limit of tokens.
 
 Fields that are not set take no part, so a field added to the protos later leaves the keys of older requests alone.
 Unknown protobuf fields are kept by the serialisation and so are part of the key.
@@ -82,6 +83,9 @@ def _plain_sampling(copy: GenerationRequest) -> None:
     sampling.ClearField("stop_is_text")
     if sampling.choice_count == 1:
         sampling.ClearField("choice_count")
+    if sampling.HasField("max_completion_tokens") and not sampling.HasField("max_tokens"):
+        sampling.max_tokens = sampling.max_completion_tokens
+        sampling.ClearField("max_completion_tokens")
     if not sampling.ListFields():
         copy.ClearField("sampling")
 
