@@ -43,8 +43,9 @@ class Embeddings:
             response = await self._mesh.embed(request, exchange.caller)
         self._metrics.embedding(time.perf_counter() - began)
         exchange.known_account.meter.used(response.token_count, time.monotonic())
-        truncated = sum(embedding.truncated for embedding in response.embeddings)
-        headers = [(b"x-synapse-truncated-inputs", b"%d" % truncated)] if truncated else []
+        headers = [(b"x-synapse-cached-inputs", b"%d" % response.cached_count)]
+        if truncated := sum(embedding.truncated for embedding in response.embeddings):
+            headers.append((b"x-synapse-truncated-inputs", b"%d" % truncated))
         await exchange.reply_json(_answer(response, write), headers)
 
 
