@@ -22,6 +22,7 @@ from synapse_gateway.metrics import Metrics
 from synapse_gateway.models import Models
 from synapse_gateway.ports import Mesh
 from synapse_gateway.problems import Problem
+from synapse_gateway.responses.kept import not_kept
 from synapse_gateway.transcoding import RestMap, method_not_allowed, no_such_path
 from synapse_runtime.errors import SynapseError
 
@@ -40,6 +41,7 @@ def application(
     app = FastAPI(title="Synapse", version=openapi.VERSION, docs_url="/docs", redoc_url=None)
     _probe_routes(app, mesh, metrics)
     _model_routes(app, models)
+    app.add_api_route("/v1/responses/{rest:path}", _nothing_kept, methods=_VERBS, include_in_schema=False)
     for path, endpoint in direct.items():
         app.router.routes.append(Route(path, _Direct(endpoint), methods=["POST"], include_in_schema=False))
     for root in rest.roots:
@@ -96,6 +98,11 @@ def _model_routes(app: FastAPI, models: Models) -> None:
 def _wants_anthropic(exchange: Exchange) -> bool:
     """Whether models are told in Anthropic's form."""
     return exchange.scope["path"].startswith(_SDK_ROOT) or speaks_anthropic(exchange.headers)
+
+
+async def _nothing_kept(request: Request) -> Response:
+    exchange = _exchange(request, "responses")
+    raise not_kept(exchange.scope["path"])
 
 
 def _error_forms(app: FastAPI, metrics: Metrics) -> None:

@@ -14,14 +14,13 @@ import orjson
 
 from synapse.llm.v1 import generation_pb2
 from synapse_gateway.dialect import Asked, Events, Stamp
+from synapse_gateway.pieces import bare_text
 from synapse_gateway.problems import Problem
 from synapse_gateway.responses.answer import custom_call, ended, envelope, item_status, logprobs
 from synapse_gateway.responses.output import Output, Part
 from synapse_runtime import jsontext
 
 PING = b": ping\n\n"
-_CONTENT = generation_pb2.ChoiceDelta.CONTENT_FIELD_NUMBER
-_DELTAS = generation_pb2.GenerationEvent.DELTAS_FIELD_NUMBER
 _BARE = b'event: response.output_text.delta\ndata: {"type":"response.output_text.delta",%b,"delta":'
 _ERRORS = {400: "invalid_prompt", 422: "invalid_prompt", 429: "rate_limit_exceeded"}
 
@@ -79,15 +78,9 @@ class ResponseEvents:
         """The event's text when it is nothing but more text of the open part."""
         if self._bare_part is None or self._output.part is not self._bare_part:
             return None
-        fields = event.ListFields()
-        if len(fields) != 1 or fields[0][0].number != _DELTAS:
-            return None
-        deltas = fields[0][1]
-        pieces = deltas[0].ListFields()
-        if len(deltas) != 1 or len(pieces) != 1 or pieces[0][0].number != _CONTENT:
-            return None
-        text: str = pieces[0][1]
-        self._bare_part.pieces.append(text)
+        text = bare_text(event)
+        if text is not None:
+            self._bare_part.pieces.append(text)
         return text
 
     def _bare_end(self) -> bytes:
