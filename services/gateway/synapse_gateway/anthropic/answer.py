@@ -11,6 +11,7 @@ from synapse_runtime import jsontext
 from synapse_runtime.ids import fresh_id
 
 _STOP, _OTHER = generation_pb2.FINISH_REASON_STOP, generation_pb2.FINISH_REASON_OTHER
+_MET = "stop_sequence"
 _WINDOW = "model_context_window_exceeded"
 _REASONS = {
     _STOP: "end_turn",
@@ -57,12 +58,12 @@ def stop_reason(ended: Ended, *, own: bool, calls: bool, refused: bool) -> str:
         return ended.finish_detail
     if ended.finish_detail == _WINDOW:
         return _WINDOW
-    if reason == _STOP and ended.stop_sequence:
-        return "stop_sequence"
+    if reason == _STOP and (ended.stop_sequence or (own and ended.finish_detail == _MET)):
+        return _MET
     return _REASONS.get(reason, "tool_use" if calls else "end_turn")
 
 
-def usage(value: generation_pb2.Usage | None, service_tier: str | None, *, own: bool) -> dict[str, Any]:
+def usage(value: generation_pb2.Usage | None, *, own: bool) -> dict[str, Any]:
     """Anthropic's usage: `input_tokens` are those that the provider's own cache had no part in."""
     if value is None:
         return {"input_tokens": 0, "output_tokens": 0}
@@ -75,8 +76,6 @@ def usage(value: generation_pb2.Usage | None, service_tier: str | None, *, own: 
     }
     if value.HasField("reasoning_tokens"):
         made["output_tokens_details"] = {"thinking_tokens": value.reasoning_tokens}
-    if own and service_tier is not None:
-        made["service_tier"] = service_tier
     return merged(made, value.extra_json if own else "")
 
 

@@ -35,17 +35,17 @@ class BlockWriter:
         self._index = -1
         self._open = ""
         self._announced: generation_pb2.ContentBlock | None = None
-        self._opaque: dict[str, Any] | None = None
         self._thought = PLAIN_THOUGHTS
         self._calls = Calls()
 
     def announce(self, block: generation_pb2.ContentBlock, out: list[bytes]) -> None:
-        """A block begins. One without a field is told when it ends, for until then its members may grow."""
+        """A block begins; one without a field comes whole."""
         self.close(out)
-        if block.kind == generation_pb2.BLOCK_KIND_OPAQUE:
-            self._opaque = merged(jsontext.load(block.opaque_json or "{}"), block.extra_json)
-        else:
+        if block.kind != generation_pb2.BLOCK_KIND_OPAQUE:
             self._announced = block
+        elif block.opaque_json:
+            self._begin(_OPAQUE, merged(jsontext.load(block.opaque_json), block.extra_json), out)
+            self._stop(out)
 
     def say(self, kind: str, text: str, out: list[bytes]) -> None:
         """More of a text, or of a refusal."""
@@ -72,22 +72,17 @@ class BlockWriter:
             self._tell_call(piece, out, begins=begins)
 
     def grow(self, members: dict[str, Any], out: list[bytes]) -> None:
-        """More members of the block that began last: citations have an event, others only a block told whole."""
-        if self._opaque is not None:
-            self._opaque |= members
-            return
+        """More members of the block that began last: of texts the citations, for others there is no event."""
         if self._announced is not None:
             self._begin_announced(out)
-        opening = delta_opening(self._index, "citations_delta")
-        out.extend(delta(opening, citation) for citation in members.get("citations") or ())
+        if self._open == TEXT:
+            opening = delta_opening(self._index, "citations_delta")
+            out.extend(delta(opening, citation) for citation in members.get("citations") or ())
 
     def close(self, out: list[bytes]) -> None:
         """End whatever is open, announced or waits."""
         if self._announced is not None:
             self._begin_announced(out)
-        if self._opaque is not None:
-            block, self._opaque = self._opaque, None
-            self._begin(_OPAQUE, block, out)
         if self._open == _CALL:
             for begins, piece in self._calls.rest():
                 self._tell_call(piece, out, begins=begins)

@@ -94,7 +94,11 @@ def _image(rest: dict[str, Any], where: str) -> ContentPart | None:
 
 def _document(rest: dict[str, Any], where: str) -> ContentPart | None:
     media = _media(rest, where)
-    return None if media is None else ContentPart(file=media)
+    if media is None:
+        return None
+    if (title := take(rest, "title", text, where)) is not None:
+        media.filename = title
+    return ContentPart(file=media)
 
 
 def _media(rest: dict[str, Any], where: str) -> content_pb2.Media | None:

@@ -15,7 +15,6 @@ def message(generation: generation_pb2.Generation, _asked: Asked, stamp: Stamp) 
     own = is_own(generation.protocol, request_pb2.PROTOCOL_ANTHROPIC)
     choice = generation.choices[0] if generation.choices else generation_pb2.Choice()
     calls, refused = bool(choice.tool_calls), bool(choice.refusal)
-    tier = generation.service_tier if generation.HasField("service_tier") else None
     made: dict[str, Any] = {
         "id": answer_id(generation.id, fresh=stamp.fresh),
         "type": "message",
@@ -24,7 +23,7 @@ def message(generation: generation_pb2.Generation, _asked: Asked, stamp: Stamp) 
         "content": _in_order(choice) if choice.blocks and own else _usual(choice, own=own),
         "stop_reason": stop_reason(choice, own=own, calls=calls, refused=refused),
         "stop_sequence": choice.stop_sequence if choice.HasField("stop_sequence") else None,
-        "usage": usage(generation.usage if generation.HasField("usage") else None, tier, own=own),
+        "usage": usage(generation.usage if generation.HasField("usage") else None, own=own),
     }
     if own:
         for extra in (generation.extra_json, choice.message_extra_json, choice.extra_json):

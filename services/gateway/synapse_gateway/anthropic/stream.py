@@ -68,7 +68,7 @@ class MessageWriter:
         self._blocks.close(out)
         reason = stop_reason(self._ended, own=self._own, calls=self._called, refused=self._refused)
         stop = self._ended.stop_sequence if self._ended.HasField("stop_sequence") else None
-        counts = usage(self._usage, None, own=self._own)
+        counts = usage(self._usage, own=self._own)
         members = {
             "delta": {"stop_reason": reason, "stop_sequence": stop, **self._end_members},
             "usage": {name: count for name, count in counts.items() if count is not None},
@@ -83,7 +83,7 @@ class MessageWriter:
         """The message without content; its usage tells of the prompt what is known, for a stored answer all."""
         head, self._begun = self._head, True
         told = first.usage if first.HasField("usage") else _usage_among(events)
-        counts = usage(told, head.service_tier if head.HasField("service_tier") else None, own=self._own)
+        counts = usage(told, own=self._own)
         if not first.HasField("usage"):
             counts["output_tokens"] = 0
             counts.pop("output_tokens_details", None)

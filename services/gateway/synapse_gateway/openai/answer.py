@@ -1,4 +1,7 @@
-"""The pieces that OpenAI's whole and streamed answers share: reasons, usage, token probabilities, tool calls."""
+"""The pieces that OpenAI's whole and streamed answers share: reasons, usage, token probabilities, tool calls.
+
+`own` says whether members without a field are OpenAI's; those of others are left out.
+"""
 
 from __future__ import annotations
 
@@ -30,15 +33,15 @@ class Finished(Protocol):
         ...
 
 
-def finish_reason(choice: Finished) -> str | None:
-    """The reason as OpenAI writes it; None while the choice has not ended."""
+def finish_reason(choice: Finished, *, own: bool) -> str | None:
+    """The reason as OpenAI writes it; None while the choice has not ended. Words of others have no equal: "stop"."""
     reason = choice.finish_reason
     if reason == generation_pb2.FINISH_REASON_UNSPECIFIED:
         return None
-    return _REASONS.get(reason) or choice.finish_detail or "stop"
+    return _REASONS.get(reason) or (choice.finish_detail if own else "") or "stop"
 
 
-def usage(value: generation_pb2.Usage) -> dict[str, Any]:
+def usage(value: generation_pb2.Usage, *, own: bool) -> dict[str, Any]:
     """OpenAI's usage object; the details objects as the provider gave them, or made of the counts known."""
     made: dict[str, Any] = {
         "prompt_tokens": value.prompt_tokens,
@@ -49,9 +52,7 @@ def usage(value: generation_pb2.Usage) -> dict[str, Any]:
         made["prompt_tokens_details"] = {"cached_tokens": value.cache_read_tokens}
     if value.HasField("reasoning_tokens"):
         made["completion_tokens_details"] = {"reasoning_tokens": value.reasoning_tokens}
-    if value.extra_json:
-        made.update(jsontext.load(value.extra_json))
-    return made
+    return merged(made, value.extra_json) if own else made
 
 
 def logprobs(value: generation_pb2.Logprobs) -> Any:
@@ -76,15 +77,15 @@ def _bare_token(value: generation_pb2.TokenLogprob) -> dict[str, Any]:
     return merged(made, value.extra_json)
 
 
-def tool_call(value: content_pb2.ToolCall) -> dict[str, Any]:
+def tool_call(value: content_pb2.ToolCall, *, own: bool) -> dict[str, Any]:
     """A whole tool call."""
     made: dict[str, Any] = {"id": value.id, "type": value.type or "function"}
     if made["type"] == "function":
         made["function"] = {"name": value.name, "arguments": value.arguments}
-    return merged(made, value.extra_json)
+    return merged(made, value.extra_json if own else "")
 
 
-def tool_call_delta(value: generation_pb2.ToolCallDelta) -> dict[str, Any]:
+def tool_call_delta(value: generation_pb2.ToolCallDelta, *, own: bool) -> dict[str, Any]:
     """A piece of a tool call; id, type and name only where the piece has them."""
     made: dict[str, Any] = {"index": value.index}
     function = {}
@@ -98,7 +99,7 @@ def tool_call_delta(value: generation_pb2.ToolCallDelta) -> dict[str, Any]:
         function["arguments"] = value.arguments
     if function:
         made["function"] = function
-    return merged(made, value.extra_json)
+    return merged(made, value.extra_json if own else "")
 
 
 def merged(made: dict[str, Any], extra_json: str) -> dict[str, Any]:

@@ -11,8 +11,8 @@ from typing import Any
 
 import orjson
 
-from synapse.llm.v1 import generation_pb2
-from synapse_gateway.dialect import Asked, Events, Stamp
+from synapse.llm.v1 import generation_pb2, request_pb2
+from synapse_gateway.dialect import Asked, Events, Stamp, is_own
 from synapse_gateway.openai.answer import finish_reason, logprobs, merged, tool_call_delta, usage
 from synapse_gateway.openai.failure import event as failure_event
 from synapse_gateway.pieces import bare_text
@@ -22,6 +22,7 @@ from synapse_runtime.ids import fresh_id
 
 PING = b": ping\n\n"
 DONE = b"data: [DONE]\n\n"
+_SILENT = frozenset({"index", "block", "block_extra_json", "delta_extra_json", "extra_json", "stop_sequence"})
 
 
 class Chunks(ABC):
@@ -38,6 +39,7 @@ class Chunks(ABC):
         self._metadata = stamp.metadata
         self._head = generation_pb2.StreamHead(model=asked.request.model)
         self._own_id = fresh_id(self.id_prefix)
+        self._own = True
         self._begun: set[int] = set()
         self._usage: generation_pb2.Usage | None = None
         self._usage_extra = ""
@@ -60,11 +62,12 @@ class Chunks(ABC):
                 continue
             if event.HasField("head"):
                 self._head.MergeFrom(event.head)
+                self._own = is_own(self._head.protocol, request_pb2.PROTOCOL_OPENAI)
                 self._restart()
             if event.HasField("usage"):
                 self._usage = event.usage
-            deltas = event.deltas
-            if event.extra_json or self._metadata is not None:
+            deltas = event.deltas if self._own else [delta for delta in event.deltas if _shows(delta)]
+            if (event.extra_json and self._own) or self._metadata is not None:
                 self._render_odd(event, out)
             elif len(deltas) == 1:
                 out += (self._start, self._choice(deltas[0]), self._end)
@@ -76,7 +79,7 @@ class Chunks(ABC):
         """The end of a complete answer: its usage where it was asked for and is known, then `[DONE]`."""
         if self._usage is None or not self._include_usage:
             return DONE
-        chunk = merged({**self._chunk(), "usage": usage(self._usage)}, self._usage_extra)
+        chunk = merged({**self._chunk(), "usage": usage(self._usage, own=self._own)}, self._usage_extra)
         return _event(chunk) + DONE
 
     def failure(self, problem: Problem) -> bytes:
@@ -91,8 +94,9 @@ class Chunks(ABC):
 
     def _render_odd(self, event: generation_pb2.GenerationEvent, out: list[bytes]) -> None:
         """An event with members of its own; those that came with the usage alone go out with it."""
-        if not event.deltas and (event.HasField("usage") or not event.extra_json):
-            self._usage_extra = event.extra_json or self._usage_extra
+        extra_json = event.extra_json if self._own else ""
+        if not event.deltas and (event.HasField("usage") or not extra_json):
+            self._usage_extra = extra_json or self._usage_extra
             return
         chunk = self._chunk()
         chunk["choices"] = [jsontext.load(self._choice(delta).decode()) for delta in event.deltas]
@@ -100,7 +104,7 @@ class Chunks(ABC):
             chunk["synapse_metadata"], self._metadata = self._metadata, None
         if self._include_usage:
             chunk["usage"] = None
-        chunk = merged(chunk, event.extra_json)
+        chunk = merged(chunk, extra_json)
         chunk.pop("obfuscation", None)
         out.append(_event(chunk))
 
@@ -127,9 +131,9 @@ class Chunks(ABC):
 
     def _choice(self, delta: generation_pb2.ChoiceDelta) -> bytes:
         """A piece of one choice."""
-        made = {**self._piece(delta), "finish_reason": finish_reason(delta)}
+        made = {**self._piece(delta), "finish_reason": finish_reason(delta, own=self._own)}
         self._begun.add(delta.index)
-        return jsontext.encode(merged(made, delta.extra_json))
+        return jsontext.encode(merged(made, delta.extra_json if self._own else ""))
 
     @abstractmethod
     def _piece(self, delta: generation_pb2.ChoiceDelta) -> dict[str, Any]:
@@ -166,8 +170,8 @@ class ChatChunks(Chunks):
         elif delta.thinking.text:
             made["reasoning_content"] = delta.thinking.text
         if delta.tool_calls:
-            made["tool_calls"] = [tool_call_delta(call) for call in delta.tool_calls]
-        made = merged(made, delta.delta_extra_json)
+            made["tool_calls"] = [tool_call_delta(call, own=self._own) for call in delta.tool_calls]
+        made = merged(made, delta.delta_extra_json if self._own else "")
         made.pop("obfuscation", None)
         return made
 
@@ -186,6 +190,14 @@ class CompletionChunks(Chunks):
             "index": delta.index,
             "logprobs": logprobs(delta.logprobs) if delta.HasField("logprobs") else None,
         }
+
+
+def _shows(delta: generation_pb2.ChoiceDelta) -> bool:
+    """Whether another protocol's piece has anything to show here: the beginning of a block has not, nor a signature."""
+    return any(
+        bool(value.text) if field.name == "thinking" else field.name not in _SILENT and value != ""
+        for field, value in delta.ListFields()
+    )
 
 
 def _event(chunk: dict[str, Any]) -> bytes:
