@@ -6,12 +6,14 @@ import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from synapse_llm_router.balancing import Target
 from synapse_llm_router.ports import ListedModel, ListingFailed
 from synapse_llm_router.routing import Route, Routes, UnknownModel
 
 FRESH_SECONDS = 60.0
 RETRY_SECONDS = 10.0
 WAIT_SECONDS = 2.0
+_MOST_KEPT = 10_000
 Clock = Callable[[], float]
 Lister = Callable[[], Awaitable[Sequence[ListedModel]]]
 
@@ -54,7 +56,7 @@ class Discovery:
 
 
 class Catalog:
-    """Finds the backend of a model, and lists all models.
+    """Finds the backends of a model, and lists all models.
 
     `listers` has one entry for each backend whose own list counts. `clock` tells seconds since 1970.
     """
@@ -68,38 +70,56 @@ class Catalog:
         self._discoveries = {
             name: Discovery(lister, clock=clock, wait_seconds=wait_seconds) for name, lister in listers.items()
         }
+        self._found: dict[str, Route] = {}
 
     async def route(self, model: str) -> Route:
         """Where `model` goes; raises UnknownModel."""
         found = self._routes.listed(model) or self._discovered(model)
         if found is None:
             await self._refresh([offer.backend for offer in self._routes.offers if offer.discovers])
-            found = self._discovered(model) or self._routes.fallback(model)
+            found = self._discovered(model) or self._routes.rest(model)
         if found is None:
             raise UnknownModel(model)
         return found
 
     async def models(self) -> list[KnownModel]:
-        """Every known model, by id; a backend that does not answer only lacks its own."""
+        """Every known model, by id, with its backends in order; one that does not answer only lacks its own."""
         await self._refresh(self._discoveries)
-        known: dict[str, KnownModel] = {}
+        known = {
+            name: KnownModel(name, self._started, list(backends)) for name, backends in self._routes.models.items()
+        }
         for offer in self._routes.offers:
             discovery = self._discoveries.get(offer.backend)
             listed = discovery.models if discovery else {}
             for name in (*offer.models, *listed):
                 told = listed.get(name) or listed.get(offer.models.get(name, ""))
                 model = known.setdefault(name, KnownModel(name, self._started))
-                if offer.backend not in model.backends:
+                if offer.backend not in model.backends and name not in self._routes.models:
                     model.backends.append(offer.backend)
                 if told and told.created is not None:
                     model.created = told.created
         return sorted(known.values(), key=lambda model: model.id)
 
+    def models_at(self, backend: str) -> list[str]:
+        """The models that lead to `backend`, as far as known without asking."""
+        configured = [model for model, backends in self._routes.models.items() if backend in backends]
+        discovery = self._discoveries.get(backend)
+        return list(dict.fromkeys((*configured, *(discovery.models if discovery else ()))))
+
     def _discovered(self, model: str) -> Route | None:
-        for offer in self._routes.offers:
-            if offer.discovers and model in self._discoveries[offer.backend].models:
-                return Route(offer.backend, model)
-        return None
+        targets = tuple(
+            Target(offer.backend, model)
+            for offer in self._routes.offers
+            if offer.discovers and model in self._discoveries[offer.backend].models
+        )
+        if not targets:
+            return None
+        kept = self._found.get(model)
+        if kept is None or kept.targets != targets:
+            if len(self._found) >= _MOST_KEPT:
+                self._found.clear()
+            kept = self._found[model] = self._routes.route(model, targets)
+        return kept
 
     async def _refresh(self, backends: Sequence[str] | Mapping[str, Discovery]) -> None:
         if backends:

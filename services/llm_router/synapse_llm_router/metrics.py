@@ -25,6 +25,18 @@ RELOADS = Counter(
     ["result"],
 )
 RETRIES = Counter("synapse_upstream_retries_total", "Requests sent to a backend a second time.", ["backend", "cause"])
+QUEUED = Gauge("synapse_upstream_queued", "Requests that wait for a place at a backend.", ["backend"])
+UP = Gauge("synapse_upstream_up", "1 while the backend is asked, 0 while it is left alone after failures.", ["backend"])
+COOLDOWNS = Counter("synapse_upstream_cooldowns_total", "Times that a backend was left alone.", ["backend", "cause"])
+CHECKS = Counter("synapse_upstream_checks_total", "Health checks of a backend.", ["backend", "outcome"])
+QUEUE_SECONDS = Histogram(
+    "synapse_router_queue_seconds", "Time that requests waited for a place at a backend.", ["outcome"], buckets=_BUCKETS
+)
+FAILOVERS = Counter(
+    "synapse_router_failovers_total", "Requests that went on to another backend of the model.", ["backend", "cause"]
+)
+FALLBACKS = Counter("synapse_router_fallbacks_total", "Requests that went on to a fallback model.", ["cause"])
+REFUSALS = Counter("synapse_router_refusals_total", "Requests that no backend was asked for.", ["reason"])
 
 OK = "ok"
 _BY_REASON = {
@@ -34,6 +46,8 @@ _BY_REASON = {
     "UPSTREAM_INVALID": "provider_invalid",
     "UPSTREAM_TOO_LARGE": "provider_too_large",
     "UPSTREAM_BUSY": "policy_connections",
+    "UNSUPPORTED_CONTENT": "policy_unsupported",
+    "UNSUPPORTED_PARAMETER": "policy_unsupported",
 }
 _BY_CODE = {
     "INVALID_ARGUMENT": "caller_request",
@@ -52,3 +66,36 @@ def outcome_of(error: BaseException) -> str:
     if not isinstance(error, SynapseError):
         return "synapse_internal"
     return _BY_REASON.get(error.reason) or _BY_CODE.get(error.code.name, "synapse_internal")
+
+
+class BackendSeries:
+    """The series of one backend; looking them up by their labels each time would cost more than counting."""
+
+    def __init__(self, backend: str) -> None:
+        self._backend = backend
+        self._ok = UPSTREAM_SECONDS.labels(backend, OK)
+        self.first_event = FIRST_EVENT_SECONDS.labels(backend)
+        self.in_flight = IN_FLIGHT.labels(backend)
+        self.queued = QUEUED.labels(backend)
+        self.up = UP.labels(backend)
+
+    def ended(self, error: BaseException | None, seconds: float) -> None:
+        """A call ended after `seconds`, in `error` or well."""
+        series = self._ok if error is None else UPSTREAM_SECONDS.labels(self._backend, outcome_of(error))
+        series.observe(seconds)
+
+    def retried(self, cause: str) -> None:
+        """A request is given to it again."""
+        RETRIES.labels(self._backend, cause).inc()
+
+    def failed_over(self, cause: str) -> None:
+        """A request that it failed goes on to another backend."""
+        FAILOVERS.labels(self._backend, cause).inc()
+
+    def cooled_down(self, cause: str) -> None:
+        """It is left alone."""
+        COOLDOWNS.labels(self._backend, cause).inc()
+
+    def checked(self, outcome: str) -> None:
+        """A health check ended: "ok" or "failed"."""
+        CHECKS.labels(self._backend, outcome).inc()

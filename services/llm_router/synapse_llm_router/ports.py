@@ -36,6 +36,17 @@ class ListedModel:
     created: int | None = None
 
 
+class Closing(Protocol):
+    """What has connections to close."""
+
+    async def close(self) -> None:
+        """Close them; closing twice does nothing."""
+
+
+class CheckFailed(Exception):
+    """A backend did not answer a health check as one that can serve; the message says why, in short."""
+
+
 class Upstream(Protocol):
     """One backend. `generate` and `stream` raise SynapseError, with a ProviderError detail where it answered."""
 

@@ -17,7 +17,7 @@ Strategy = Literal["ordered", "weighted", "least_in_flight", "latency", "cost"]
 FaultClass = Literal["unavailable", "rate_limited", "context_window", "content_policy", "timeout"]
 CallerKeys = Literal["forbidden", "allowed", "required"]
 _OWN_WIRES: dict[str, ApiType] = {"anthropic": "anthropic", "ollama": "ollama"}
-_SELF_HOSTED = frozenset({"vllm", "tgi", "ollama", "llamacpp"})
+_HEALTH_PATHS = {"vllm": "/health", "tgi": "/health", "llamacpp": "/health", "ollama": "/api/version"}
 _CHECK_SECONDS = 10.0
 _VERSION = re.compile(r"v\d+[a-z0-9]*", re.IGNORECASE)
 _HEADER_NAME = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
@@ -38,7 +38,7 @@ class HealthSettings(Section):
         """Seconds between two checks of a backend of `provider`; 0 for never."""
         if self.interval_seconds is not None:
             return self.interval_seconds
-        return _CHECK_SECONDS if provider in _SELF_HOSTED else 0.0
+        return _CHECK_SECONDS if provider in _HEALTH_PATHS else 0.0
 
 
 class BackendSettings(Section):
@@ -143,6 +143,12 @@ class BackendSettings(Section):
         versioned = any(_VERSION.fullmatch(segment) for segment in urlsplit(base).path.split("/"))
         return base if versioned else f"{base}/v1"
 
+    @property
+    def health_url(self) -> str:
+        """Where a health check asks."""
+        path = self.health.path or _HEALTH_PATHS.get(self.provider)
+        return f"{self.root_url}{path}" if path else f"{self.base_url}/models"
+
 
 class TargetSettings(Section):
     """One place that a route leads to."""
@@ -222,6 +228,19 @@ class RouterSettings(Section):
     """The backends, in order of preference."""
     default_backend: str = ""
     """Backend that takes every model nobody else takes; empty means none."""
+    strategy: Strategy = "ordered"
+    """How one of several backends of a model is chosen: by the order of the configuration, by weight, the least busy,
+    the quickest to its first token, the cheapest."""
+    latency_exploration: float = Field(default=0.05, ge=0, le=1)
+    """Under the strategy `latency`, share of the requests that go to another backend, so that its time stays known."""
+    routes: tuple[RouteSettings, ...] = ()
+    """Models whose way is not told by the lists of the backends alone."""
+    retries: RetrySettings = RetrySettings()
+    """Repeated attempts."""
+    breaker: BreakerSettings = BreakerSettings()
+    """When a backend that fails is left alone."""
+    starting_retry_seconds: float = Field(default=10.0, gt=0, le=600)
+    """When to try again, as told to requests for a backend that has not answered yet since the router started."""
     prices_path: str = ""
     """JSON file of prices, laid over those that come with the router (docs/configuration.md)."""
     reload_seconds: float = Field(default=2.0, ge=0, le=3600)
@@ -229,10 +248,21 @@ class RouterSettings(Section):
 
     @model_validator(mode="after")
     def _names_fit(self) -> Self:
-        counts = Counter(backend.name for backend in self.backends)
-        twice = sorted(name for name, count in counts.items() if count > 1)
-        if twice:
-            raise ValueError(f"two backends are called {twice[0]!r}")
-        if self.default_backend and self.default_backend not in counts:
+        names = [backend.name for backend in self.backends]
+        _once(names, "two backends are called {!r}")
+        _once([route.model for route in self.routes], "two routes are for the model {!r}")
+        if self.default_backend and self.default_backend not in names:
             raise ValueError(f"default_backend {self.default_backend!r} is not among the backends")
+        for route in self.routes:
+            for target in route.targets:
+                if target.backend not in names:
+                    raise ValueError(f"the route of {route.model!r} names the unknown backend {target.backend!r}")
+            if any(fallback.model == route.model for fallback in route.fallbacks):
+                raise ValueError(f"the route of {route.model!r} falls back on itself")
         return self
+
+
+def _once(names: list[str], complaint: str) -> None:
+    twice = sorted(name for name, count in Counter(names).items() if count > 1)
+    if twice:
+        raise ValueError(complaint.format(twice[0]))

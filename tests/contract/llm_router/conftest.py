@@ -26,8 +26,9 @@ Stub: TypeAlias = Any
 
 @asynccontextmanager
 async def router_of(*backends: dict[str, Any], **settings: Any) -> AsyncIterator[Stub]:
-    """A stub of a router with these backends."""
-    section = {"listen": "127.0.0.1:0", "probes": "127.0.0.1:0", "backends": list(backends), **settings}
+    """A stub of a router with these backends, which asks once unless `settings` say otherwise."""
+    where = {"listen": "127.0.0.1:0", "probes": "127.0.0.1:0"}
+    section = {**where, "backends": list(backends), "retries": {"max_retries": 0}, **settings}
     config = Config({"router": section, "mesh": {"drain_seconds": 1}}, origin="test")
     async with app.run(config) as running:
         channel = open_channel(f"127.0.0.1:{running.port}", retries=False)

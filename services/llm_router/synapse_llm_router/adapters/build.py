@@ -1,11 +1,14 @@
-"""The adapter of a configured backend: an HTTP client, and the wire that it is asked in."""
+"""The adapter of a configured backend: an HTTP client, and the wire that it is asked in; and its health check."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 
 from synapse_llm_router.adapters.anthropic.upstream import VERSION, AnthropicUpstream
 from synapse_llm_router.adapters.asking import Asker, bearer
+from synapse_llm_router.adapters.checks import HttpCheck
+from synapse_llm_router.adapters.discreet import DiscreetUpstream, secrets_of
 from synapse_llm_router.adapters.http_client import HttpClient, Limits
 from synapse_llm_router.adapters.ollama.upstream import OllamaUpstream
 from synapse_llm_router.adapters.openai.upstream import OpenAIUpstream
@@ -16,6 +19,11 @@ from synapse_runtime.settings import SettingsError
 
 def upstream_of(backend: BackendSettings) -> Upstream:
     """The adapter of `backend`; the caller closes it. Raises SettingsError for a wire that nobody speaks."""
+    secrets = secrets_of(backend)
+    return DiscreetUpstream(_of_its_wire(backend), secrets) if secrets else _of_its_wire(backend)
+
+
+def _of_its_wire(backend: BackendSettings) -> Upstream:
     client = HttpClient(backend.name, limits=_limits(backend), headers=_headers(backend))
     asker = Asker(backend.name, backend.provider, client, key_headers=_key_headers(backend))
     most = backend.max_event_bytes
@@ -28,6 +36,19 @@ def upstream_of(backend: BackendSettings) -> Upstream:
             return OllamaUpstream(asker, backend.root_url, max_event_bytes=most)
         case wire:
             raise SettingsError(f"router.backends: {backend.name!r} has the api_type {wire!r}, which is not known")
+
+
+def check_of(backend: BackendSettings) -> HttpCheck:
+    """The health check of `backend`, on a connection of its own; the caller closes it."""
+    seconds = backend.health.timeout_seconds
+    bounds = replace(
+        _limits(backend),
+        connect_seconds=min(backend.connect_seconds, seconds),
+        first_byte_seconds=seconds,
+        total_seconds=seconds,
+        connections=1,
+    )
+    return HttpCheck(HttpClient(backend.name, limits=bounds, headers=_headers(backend)), backend.health_url)
 
 
 def _limits(backend: BackendSettings) -> Limits:
