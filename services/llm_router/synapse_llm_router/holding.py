@@ -14,21 +14,21 @@ T = TypeVar("T")
 @dataclass(slots=True)
 class _Held(Generic[T]):
     thing: T
+    linger_seconds: float
     calls: int = 0
     idle: asyncio.Event = field(default_factory=asyncio.Event)
     replaced: bool = False
 
 
 class Holder(Generic[T]):
-    """Holds what serves. `close(old, new)` ends one that was replaced; `linger_seconds` is how long its calls may take.
+    """Holds what serves; a call takes hold of it at its beginning and keeps it to its end.
 
-    A call takes hold of what serves at its beginning and keeps it to its end.
+    `close` ends one that was replaced, once its last call has ended, or `linger_seconds` after it was replaced.
     """
 
     def __init__(self, first: T, close: Callable[[T], Awaitable[None]], *, linger_seconds: float) -> None:
-        self._held = _Held(first)
+        self._held = _Held(first, linger_seconds)
         self._close = close
-        self._linger_seconds = linger_seconds
         self._ending: set[asyncio.Task[None]] = set()
 
     @property
@@ -53,9 +53,9 @@ class Holder(Generic[T]):
             if held.replaced and not held.calls:
                 held.idle.set()
 
-    def replace(self, new: T) -> None:
+    def replace(self, new: T, *, linger_seconds: float) -> None:
         """Let `new` serve from now on."""
-        old, self._held = self._held, _Held(new)
+        old, self._held = self._held, _Held(new, linger_seconds)
         old.replaced = True
         if not old.calls:
             old.idle.set()
@@ -72,7 +72,7 @@ class Holder(Generic[T]):
 
     async def _end(self, old: _Held[T]) -> None:
         try:
-            async with asyncio.timeout(self._linger_seconds):
+            async with asyncio.timeout(old.linger_seconds):
                 await old.idle.wait()
         except TimeoutError:
             pass  # its calls are over their own bounds
