@@ -76,8 +76,12 @@ class Fleet:
         """The models that can be asked, by id."""
         return await self.catalog.models()
 
+    async def stop_checks(self) -> None:
+        """Stop the health checks: another fleet takes over."""
+        await self._checks.aclose()
+
     async def close(self) -> None:
         """Stop the health checks and close every connection."""
-        await self._checks.aclose()
+        await self.stop_checks()
         for one in self._closing:
             await one.close()
