@@ -104,10 +104,11 @@ class Embedder:
     async def _vectors(self, texts: Sequence[str], *, truncate: bool) -> Embedded:
         found = {text: vector for text in texts if (vector := self._kept.get(text)) is not None}
         metrics.HITS.inc(len(found))
+        known_count = sum(text in found for text in texts)
         missing = list(dict.fromkeys(text for text in texts if text not in found))
         if missing:
             found |= await self._encode(missing, texts, truncate=truncate)
-        embedded = Embedded(tuple(found[text] for text in texts))
+        embedded = Embedded(tuple(found[text] for text in texts), known_count)
         self._note_cut(embedded, truncate=truncate)
         return embedded
 

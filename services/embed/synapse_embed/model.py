@@ -73,9 +73,13 @@ class Vector:
 
 @dataclass(frozen=True, slots=True)
 class Embedded:
-    """What a request gets: one vector per text, in their order, and the tokens of all of them."""
+    """What a request gets: one vector per text, in their order, and the tokens of all of them.
+
+    `known_count` of the texts had their vectors kept from before.
+    """
 
     vectors: tuple[Vector, ...]
+    known_count: int = 0
 
     @property
     def token_count(self) -> int:

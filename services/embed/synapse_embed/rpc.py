@@ -57,6 +57,7 @@ class EmbedServicer:
             model=embedder.card.id,
             fingerprint=embedder.card.fingerprint,
             token_count=embedded.token_count,
+            cached_count=embedded.known_count,
         )
         response.elapsed.FromNanoseconds(int((time.perf_counter() - started) * 1e9))
         return response
@@ -90,7 +91,11 @@ def _embedding(vector: Vector) -> embed_pb2.Embedding:
 
 def _model(card: ModelCard) -> embed_pb2.EmbedModel:
     return embed_pb2.EmbedModel(
-        id=card.id, dimension=card.dimension, max_tokens=card.max_tokens, fingerprint=card.fingerprint
+        id=card.id,
+        dimension=card.dimension,
+        max_tokens=card.max_tokens,
+        fingerprint=card.fingerprint,
+        aliases=card.aliases,
     )
 
 

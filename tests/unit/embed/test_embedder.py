@@ -48,6 +48,7 @@ async def test_the_same_text_is_computed_once(model: HeldModel) -> None:
     assert computed(model) == 2
     assert first.vectors[0] == first.vectors[2]
     assert second.vectors[0] == first.vectors[1]
+    assert (first.known_count, second.known_count) == (0, 1)
 
 
 async def test_texts_that_differ_in_a_space_are_computed_apart(model: HeldModel) -> None:
