@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 
 from pydantic import Field, SecretStr, field_validator, model_validator
 
+from synapse_llm_router.mapping import CustomMapping
 from synapse_runtime.settings import Section
 
 Provider = Literal["openai", "anthropic", "vllm", "tgi", "ollama", "llamacpp", "custom"]
@@ -16,6 +17,7 @@ ApiType = Literal["openai", "anthropic", "ollama", "tgi", "custom"]
 Strategy = Literal["ordered", "weighted", "least_in_flight", "latency", "cost"]
 FaultClass = Literal["unavailable", "rate_limited", "context_window", "content_policy", "timeout"]
 CallerKeys = Literal["forbidden", "allowed", "required"]
+ChatTemplate = Literal["chatml", "llama3", "plain"]
 _OWN_WIRES: dict[str, ApiType] = {"anthropic": "anthropic", "ollama": "ollama"}
 _HEALTH_PATHS = {"vllm": "/health", "tgi": "/health", "llamacpp": "/health", "ollama": "/api/version"}
 _CHECK_SECONDS = 10.0
@@ -64,6 +66,10 @@ class BackendSettings(Section):
     """Whether it takes every model that no backend lists."""
     headers: dict[str, SecretStr] = Field(default_factory=dict)
     """Further headers of every request."""
+    chat_template: ChatTemplate = "chatml"
+    """How conversations become one text, for the api_type tgi and mappings with {prompt}."""
+    custom: CustomMapping | None = None
+    """The mapping of the api_type custom; docs/backends/custom.md tells how to write it."""
     connect_seconds: float = Field(default=5.0, gt=0, le=60)
     """Bound of getting a connection, the wait for a free one included."""
     first_byte_seconds: float = Field(default=300.0, gt=0, le=3600)
@@ -123,6 +129,14 @@ class BackendSettings(Section):
         given = [name for name in ("api_key", "api_key_file", "api_key_env") if getattr(self, name)]
         if len(given) > 1:
             raise ValueError(f"has a key twice: {' and '.join(given)}")
+        return self
+
+    @model_validator(mode="after")
+    def _has_its_mapping(self) -> Self:
+        if (self.wire == "custom") != (self.custom is not None):
+            raise ValueError("api_type custom needs the mapping `custom`, and only it has one")
+        if self.custom and not (self.models or self.wildcard):
+            raise ValueError("a custom backend needs models or wildcard: it has no list to be asked for")
         return self
 
     @property

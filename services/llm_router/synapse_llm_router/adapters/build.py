@@ -8,10 +8,13 @@ from dataclasses import replace
 from synapse_llm_router.adapters.anthropic.upstream import VERSION, AnthropicUpstream
 from synapse_llm_router.adapters.asking import Asker, bearer
 from synapse_llm_router.adapters.checks import HttpCheck
+from synapse_llm_router.adapters.custom.upstream import CustomUpstream
 from synapse_llm_router.adapters.discreet import DiscreetUpstream, secrets_of
 from synapse_llm_router.adapters.http_client import HttpClient, Limits
 from synapse_llm_router.adapters.ollama.upstream import OllamaUpstream
 from synapse_llm_router.adapters.openai.upstream import OpenAIUpstream
+from synapse_llm_router.adapters.prompts import TEMPLATES
+from synapse_llm_router.adapters.tgi.upstream import TgiUpstream
 from synapse_llm_router.ports import Upstream
 from synapse_llm_router.settings import BackendSettings
 from synapse_runtime.settings import SettingsError
@@ -34,6 +37,12 @@ def _of_its_wire(backend: BackendSettings) -> Upstream:
             return AnthropicUpstream(asker, backend.base_url, max_event_bytes=most)
         case "ollama":
             return OllamaUpstream(asker, backend.root_url, max_event_bytes=most)
+        case "tgi":
+            template = TEMPLATES[backend.chat_template]
+            return TgiUpstream(asker, backend.root_url, template, max_event_bytes=most)
+        case "custom" if backend.custom:
+            template = TEMPLATES[backend.chat_template]
+            return CustomUpstream(asker, backend.endpoint.rstrip("/"), backend.custom, template, max_event_bytes=most)
         case wire:
             raise SettingsError(f"router.backends: {backend.name!r} has the api_type {wire!r}, which is not known")
 
@@ -75,6 +84,8 @@ def _headers(backend: BackendSettings) -> dict[str, str]:
 
 def _key_headers(backend: BackendSettings) -> Callable[[str], Mapping[str, str]]:
     """How a key is sent: Anthropic's wire has a header of its own, but vLLM looks for a bearer on every wire."""
+    if backend.custom:
+        return backend.custom.key_headers
     return _x_api_key if backend.wire == "anthropic" and backend.provider != "vllm" else bearer
 
 

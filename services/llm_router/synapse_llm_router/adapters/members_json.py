@@ -43,6 +43,15 @@ def verbatim(text: str, field: str) -> orjson.Fragment:
     return orjson.Fragment(text)
 
 
+def schema_in(json_schema: str) -> JsonObject:
+    """The schema inside of OpenAI's member `json_schema`; raises InvalidArgument when there is none."""
+    field = "response_format.json_schema"
+    schema = parse_object(json_schema, field).get("schema")
+    if not isinstance(schema, dict):
+        raise InvalidArgument(f"{field}.schema must be a JSON object", metadata={"field": f"{field}.schema"})
+    return schema
+
+
 def adopt(target: JsonObject, extra_json: str, field: str) -> None:
     """Add the members of the object `extra_json` that `target` lacks; objects on both sides are merged likewise."""
     if extra_json:

@@ -2,13 +2,26 @@
 
 from __future__ import annotations
 
-from typing import Protocol
+from collections.abc import Mapping
+from typing import Any, Protocol
 
 from synapse.router.v1.router_pb2 import Origin, StreamGenerateResponse
 from synapse_llm_router.adapters import failures
 from synapse_llm_router.adapters.http_client import Exchange
 from synapse_llm_router.adapters.sse import EventTooLong
+from synapse_runtime import jsontext
 from synapse_runtime.errors import SynapseError
+
+
+def event_value(data: bytes, backend: str, headers: Mapping[str, str]) -> Any:
+    """The JSON value of an event; raises Malformed for what is none, SynapseError for an error object."""
+    try:
+        value = jsontext.load(data)
+    except ValueError as error:
+        raise failures.Malformed("an event of the stream is not JSON") from error
+    if failures.is_error(value):
+        raise failures.inside_stream(backend, data, headers)
+    return value
 
 
 class Splitter(Protocol):

@@ -26,7 +26,7 @@ from synapse.router.v1.router_pb2 import StreamGenerateResponse
 from synapse_llm_router.adapters import failures
 from synapse_llm_router.adapters.members_json import JsonObject, text_of
 from synapse_llm_router.adapters.probabilities import LegacyLogprobs
-from synapse_runtime import jsontext
+from synapse_llm_router.adapters.streaming import event_value
 
 _FINISH = {"": wire.FINISH_REASON_STOP, "stop": wire.FINISH_REASON_STOP, "length": wire.FINISH_REASON_LENGTH}
 
@@ -131,14 +131,8 @@ class LineEvents:
 
     def read(self, _name: bytes, data: bytes, response: StreamGenerateResponse) -> bool:
         """Add the line in `data` to `response`; returns whether it is the last. Raises SynapseError or Malformed."""
-        try:
-            line = jsontext.load(data)
-        except ValueError as error:
-            raise failures.Malformed("a line of the stream is not JSON") from error
-        if failures.is_error(line):
-            raise failures.inside_stream(self._backend, data, self._headers)
         event = wire.GenerationEvent()
-        if self._reader.read(line, event):
+        if self._reader.read(event_value(data, self._backend, self._headers), event):
             response.events.append(event)
         return self._reader.done
 

@@ -26,6 +26,7 @@ from urllib.parse import unquote_to_bytes
 
 from synapse_llm_router.adapters import refusing
 from synapse_llm_router.adapters.members_json import JsonObject
+from synapse_llm_router.adapters.target import Target
 from synapse_runtime import jsontext
 
 if TYPE_CHECKING:
@@ -37,60 +38,61 @@ _ROLES = {"developer": "system", "function": "tool"}
 class MessageWriter:
     """Writes the messages of one conversation, in order. Raises InvalidArgument for what Ollama cannot take."""
 
-    def __init__(self, backend: str) -> None:
-        self._backend = backend
+    def __init__(self, target: Target) -> None:
+        self._target = target
         self._names: dict[str, str] = {}
 
     def write(self, messages: Iterable[Message]) -> list[JsonObject]:
         """`messages` as Ollama's."""
-        return [body for message in messages for body in self._write(message)]
+        numbered = enumerate(messages)
+        return [body for number, message in numbered for body in self._write(message, f"messages[{number}]")]
 
-    def _write(self, message: Message) -> Iterator[JsonObject]:
+    def _write(self, message: Message, where: str) -> Iterator[JsonObject]:
+        refusing.require_plain(self._target, message, where)
         role = _ROLES.get(message.role, message.role)
-        if message.HasField("name") and role != "tool":
-            raise refusing.parameter(self._backend, "messages.name")
         turn = _Turn(role)
         if message.HasField("reasoning"):
             turn.thinking.append(message.reasoning)
         if message.HasField("text"):
             turn.texts.append(message.text)
-        for part in message.parts:
+        for number, part in enumerate(message.parts):
             if turn.is_closed_to(part):
                 yield from turn.bodies()
                 turn = _Turn(role)
-            self._add(part, turn)
+            self._add(part, turn, f"{where}.content[{number}]")
         if message.HasField("refusal"):
             turn.texts.append(message.refusal)
-        turn.calls.extend(map(self._call, message.tool_calls))
+        for number, call in enumerate(message.tool_calls):
+            turn.calls.append(self._call(call, f"{where}.tool_calls[{number}]"))
         for body in turn.bodies(whatever=not message.parts):
             yield {**body, **self._answered(message)} if role == "tool" else body
 
-    def _add(self, part: ContentPart, turn: _Turn) -> None:
+    def _add(self, part: ContentPart, turn: _Turn, where: str) -> None:
         match part.WhichOneof("part"):
             case "text":
                 turn.texts.append(part.text)
             case "refusal":
                 turn.texts.append(part.refusal)
             case "image":
-                turn.images.append(self._image(part.image))
+                turn.images.append(self._image(part.image, where))
             case "thinking":
-                turn.thinking.append(self._thoughts(part.thinking))
+                turn.thinking.append(self._thoughts(part.thinking, where))
             case "tool_call":
-                turn.calls.append(self._call(part.tool_call))
+                turn.calls.append(self._call(part.tool_call, where))
             case "tool_result":
-                turn.results.append(self._result(part.tool_result))
+                turn.results.append(self._result(part.tool_result, where))
             case kind:
-                raise refusing.content(self._backend, f"a content part of kind {kind}")
+                raise self._target.lacks_content(where, f"a part of kind {kind} has no form in Ollama's chat")
 
-    def _call(self, call: ToolCall) -> JsonObject:
+    def _call(self, call: ToolCall, where: str) -> JsonObject:
         if call.type not in {"", "function"}:
-            raise refusing.content(self._backend, f"a tool call of type {call.type}")
+            raise self._target.lacks_content(where, f"it knows no tool calls of type {call.type!r}")
         try:
             arguments = jsontext.load(call.arguments or "{}")
         except ValueError:
             arguments = None
         if not isinstance(arguments, dict):
-            raise refusing.content(self._backend, "tool_calls.arguments", "they must be a JSON object")
+            raise self._target.lacks_content(f"{where}.arguments", "they are not a JSON object")
         self._names[call.id] = call.name
         identity = {"id": call.id} if call.id else {}
         return {**identity, "function": {"name": call.name, "arguments": arguments}}
@@ -100,21 +102,23 @@ class MessageWriter:
         name = self._names.get(message.tool_call_id) or message.name
         return _named(name, message.tool_call_id)
 
-    def _result(self, result: ToolResult) -> JsonObject:
+    def _result(self, result: ToolResult, where: str) -> JsonObject:
         turn = _Turn("tool")
         if result.HasField("text"):
             turn.texts.append(result.text)
-        for part in result.parts:
-            self._add(part, turn)
+        for number, part in enumerate(result.parts):
+            if part.WhichOneof("part") not in {"text", "image"}:
+                raise self._target.lacks_content(where, "a tool's result has texts and pictures only")
+            self._add(part, turn, f"{where}.content[{number}]")
         (body,) = turn.bodies(whatever=True)
         return {**body, **_named(self._names.get(result.tool_call_id, ""), result.tool_call_id)}
 
-    def _thoughts(self, thinking: Thinking) -> str:
+    def _thoughts(self, thinking: Thinking, where: str) -> str:
         if thinking.redacted_data:
-            raise refusing.content(self._backend, "redacted thinking")
+            raise self._target.lacks_content(where, "thoughts that only their provider can read have no form here")
         return thinking.text
 
-    def _image(self, image: Media) -> str:
+    def _image(self, image: Media, where: str) -> str:
         source = image.WhichOneof("source")
         if source == "base64_data":
             return image.base64_data
@@ -123,7 +127,7 @@ class MessageWriter:
             if separator:
                 is_base64 = head.lower().endswith(";base64")
                 return data if is_base64 else base64.b64encode(unquote_to_bytes(data)).decode()
-        raise refusing.content(self._backend, "a picture that is not in the request", "send it as a data URL or base64")
+        raise self._target.lacks_content(where, "it fetches no pictures: send them as data URLs or base64")
 
 
 class _Turn:

@@ -26,12 +26,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from synapse.llm.v1.request_pb2 import GENERATION_KIND_COMPLETION, PROTOCOL_OPENAI, ToolChoice
+from synapse.llm.v1.request_pb2 import PROTOCOL_OPENAI, ToolChoice
 from synapse_llm_router.adapters import refusing
-from synapse_llm_router.adapters.members_json import JsonObject, adopt, parse_object, text_of, verbatim
+from synapse_llm_router.adapters.members_json import JsonObject, adopt, parse_object, schema_in, text_of, verbatim
 from synapse_llm_router.adapters.ollama.messages import MessageWriter
+from synapse_llm_router.adapters.prompts import is_completion, one_text
+from synapse_llm_router.adapters.target import Target
 from synapse_runtime import jsontext
-from synapse_runtime.errors import InvalidArgument
 
 if TYPE_CHECKING:
     from synapse.llm.v1.request_pb2 import (
@@ -50,71 +51,63 @@ _EXTRAS = ("options", "keep_alive", "think")
 _NO_PARAMETERS: JsonObject = {"type": "object", "properties": {}}
 
 
-def is_completion(request: GenerationRequest) -> bool:
-    """Whether `request` is a plain completion."""
-    return request.kind == GENERATION_KIND_COMPLETION
-
-
 def request_bytes(request: GenerationRequest, model: str, backend: str, *, stream: bool) -> bytes:
     """The HTTP body that asks `request` of `model`; raises InvalidArgument for what Ollama cannot do."""
+    target = Target(backend, own=False)
+    refusing.require_text_only(target, request)
     body: JsonObject = {"model": model}
     if is_completion(request):
-        body.update(_prompt(request.prompt, backend))
+        body.update(_prompt(request.prompt, target))
     else:
-        body["messages"] = MessageWriter(backend).write(request.messages)
+        body["messages"] = MessageWriter(target).write(request.messages)
     body["stream"] = stream
-    if tools := _tools(request, backend):
+    if tools := _tools(request, target):
         body["tools"] = tools
-    _put_sampling(body, request, backend)
-    form = _format(request.response_format, backend)
+    _put_sampling(body, request, target)
+    form = _format(request.response_format, target)
     if form is not None:
         body["format"] = form
-    think = _think(request.reasoning, backend)
+    think = _think(request.reasoning, target)
     if think is not None:
         body["think"] = think
-    if set(request.modalities) - {"text"}:
-        raise refusing.parameter(backend, "modalities", "it answers in text only")
     if request.protocol == PROTOCOL_OPENAI and request.extra_json:
         _put_extras(body, request.extra_json)
     return jsontext.encode(body)
 
 
-def _prompt(prompt: CompletionPrompt, backend: str) -> JsonObject:
-    if prompt.token_ids or len(prompt.texts) != 1:
-        raise refusing.content(backend, "prompt", "it takes one text")
-    if prompt.echo:
-        raise refusing.parameter(backend, "echo")
+def _prompt(prompt: CompletionPrompt, target: Target) -> JsonObject:
+    text = one_text(prompt, target)
     if prompt.suffix:
-        return {"prompt": prompt.texts[0], "suffix": prompt.suffix}
-    return {"prompt": prompt.texts[0], "raw": True}
+        return {"prompt": text, "suffix": prompt.suffix}
+    return {"prompt": text, "raw": True}
 
 
-def _tools(request: GenerationRequest, backend: str) -> list[JsonObject]:
+def _tools(request: GenerationRequest, target: Target) -> list[JsonObject]:
     if request.HasField("parallel_tool_calls") and not request.parallel_tool_calls:
-        raise refusing.parameter(backend, "parallel_tool_calls")
+        raise target.lacks_parameter("parallel_tool_calls", "the model alone decides how many tools it calls")
     match request.tool_choice.mode:
         case ToolChoice.MODE_NONE:
             return []
         case ToolChoice.MODE_UNSPECIFIED | ToolChoice.MODE_AUTO:
-            return [_tool(tool, backend) for tool in request.tools]
+            return [_tool(tool, target, f"tools[{number}]") for number, tool in enumerate(request.tools)]
         case _:
-            raise refusing.parameter(backend, "tool_choice", "the model alone decides which tools it calls")
+            raise target.lacks_parameter("tool_choice", "the model alone decides which tools it calls")
 
 
-def _tool(tool: Tool, backend: str) -> JsonObject:
+def _tool(tool: Tool, target: Target, where: str) -> JsonObject:
     if tool.type != "function":
-        raise refusing.content(backend, f"a tool of type {tool.type or 'unknown'}")
+        raise target.lacks_content(where, f"it knows no tools of type {tool.type!r}")
     function: JsonObject = {"name": tool.name}
     if tool.HasField("description"):
         function["description"] = tool.description
     text = tool.parameters_json
-    function["parameters"] = verbatim(text, "tools.parameters_json") if text else _NO_PARAMETERS
+    function["parameters"] = verbatim(text, f"{where}.parameters") if text else _NO_PARAMETERS
     return {"type": "function", "function": function}
 
 
-def _put_sampling(body: JsonObject, request: GenerationRequest, backend: str) -> None:
+def _put_sampling(body: JsonObject, request: GenerationRequest, target: Target) -> None:
     sampling = request.sampling
-    refusing.require_known(backend, sampling, _KNOWN)
+    refusing.require_known(target, sampling, _KNOWN)
     if options := _options(sampling):
         body["options"] = options
     counted = sampling.HasField("top_logprobs")
@@ -135,23 +128,19 @@ def _options(sampling: Sampling) -> JsonObject:
     return options
 
 
-def _format(form: ResponseFormat, backend: str) -> Any:
+def _format(form: ResponseFormat, target: Target) -> Any:
     match form.type:
         case "" | "text":
             return None
         case "json_object":
             return "json"
         case "json_schema":
-            schema = parse_object(form.json_schema_json, "response_format.json_schema_json").get("schema")
-            if not isinstance(schema, dict):
-                field = "response_format.json_schema.schema"
-                raise InvalidArgument(f"{field} must be a JSON object", metadata={"field": field})
-            return schema
+            return schema_in(form.json_schema_json)
         case _:
-            raise refusing.parameter(backend, f"response_format of type {form.type}")
+            raise target.lacks_parameter("response_format", f"it knows no type {form.type!r}")
 
 
-def _think(reasoning: Reasoning, backend: str) -> bool | str | None:
+def _think(reasoning: Reasoning, target: Target) -> bool | str | None:
     if reasoning.HasField("enabled") and not reasoning.enabled:
         return False
     if not reasoning.HasField("effort"):
@@ -159,7 +148,7 @@ def _think(reasoning: Reasoning, backend: str) -> bool | str | None:
     if reasoning.effort == "none":
         return False
     if reasoning.effort not in _LEVELS:
-        raise refusing.parameter(backend, f"a reasoning effort of {reasoning.effort!r}")
+        raise target.lacks_parameter("reasoning_effort", f"it knows no effort {reasoning.effort!r}")
     return _LEVELS[reasoning.effort]
 
 

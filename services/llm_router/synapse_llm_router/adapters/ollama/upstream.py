@@ -15,7 +15,8 @@ from synapse_llm_router.adapters import failures, whole
 from synapse_llm_router.adapters.asking import Asker
 from synapse_llm_router.adapters.ndjson import LineSplitter
 from synapse_llm_router.adapters.ollama.answer import LineEvents, LineReader
-from synapse_llm_router.adapters.ollama.request import is_completion, request_bytes
+from synapse_llm_router.adapters.ollama.request import request_bytes
+from synapse_llm_router.adapters.prompts import is_completion
 from synapse_llm_router.adapters.streaming import AnswerStream
 from synapse_llm_router.ports import ListedModel, ListingFailed, Terms
 

@@ -1,0 +1,1 @@
+"""The wire that a configured mapping describes."""

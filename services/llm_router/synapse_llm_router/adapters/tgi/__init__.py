@@ -1,0 +1,1 @@
+"""The native wire of Text Generation Inference."""
