@@ -11,6 +11,7 @@ from synapse_embed.adapters import minilm
 from synapse_embed.adapters.hashing import HashingModel
 from synapse_embed.batcher import BatchLimits, batching
 from synapse_embed.ports import Encoder, LocalModel
+from tests.contract.embed.remotes import over_a_double
 
 
 @pytest.fixture(scope="session")
@@ -23,12 +24,15 @@ def bundled(model_dir: Path) -> minilm.MiniLm:
     return minilm.load(model_dir=model_dir)
 
 
-@pytest.fixture(params=["bundled", "hashing"])
-def local_model(request: pytest.FixtureRequest, bundled: minilm.MiniLm) -> LocalModel:
-    return bundled if request.param == "bundled" else HashingModel()
+ENCODERS = ("bundled", "hashing", "triton-texts", "triton-tokens", "tei-http", "tei-grpc", "openai", "openai-counted")
 
 
-@pytest.fixture
-async def encoder(local_model: LocalModel) -> AsyncIterator[Encoder]:
-    async with batching(local_model, BatchLimits(workers=2)) as batcher:
+@pytest.fixture(params=ENCODERS)
+async def encoder(request: pytest.FixtureRequest, bundled: minilm.MiniLm) -> AsyncIterator[Encoder]:
+    if request.param not in {"bundled", "hashing"}:
+        async with over_a_double(request.param) as remote:
+            yield remote
+        return
+    model: LocalModel = bundled if request.param == "bundled" else HashingModel()
+    async with batching(model, BatchLimits(workers=2)) as batcher:
         yield batcher

@@ -15,7 +15,6 @@ from synapse_embed.ports import Encoder
 TEXTS = [
     "What is the capital of France?",
     "How do I sort a list of words in Rust, please?",
-    "",
     " ",
     "a",
     "日本語のテキストです。",
