@@ -33,5 +33,5 @@ def encode(value: object) -> bytes:
 
 def _value_of(fragment: object) -> Any:
     if isinstance(fragment, orjson.Fragment):
-        return load(fragment.contents)
+        return load(orjson.dumps(fragment))
     raise TypeError(f"{type(fragment).__name__} has no form in JSON")
