@@ -42,12 +42,15 @@ class Limits:
 class Exchange:
     """One request with its response; leaving the block lets go of the connection, closing it inside a body."""
 
-    def __init__(self, client: HttpClient, response: aiohttp.ClientResponse, deadline: float) -> None:
+    def __init__(
+        self, client: HttpClient, response: aiohttp.ClientResponse, *, deadline: float, last_phase: str
+    ) -> None:
         self._client = client
         self._backend = client.backend
         self._limits = client.limits
         self._response = response
         self._deadline = deadline
+        self._last_phase = last_phase
         self._read_bytes = 0
         self.status = response.status
         self.headers: Mapping[str, str] = response.headers
@@ -72,10 +75,10 @@ class Exchange:
                 async with asyncio.timeout(self._patience()):
                     piece = await content.readany()
         except TimeoutError as error:
-            phase = "total" if _now() >= self._deadline else "between_events"
+            phase = self._last_phase if _now() >= self._deadline else "between_events"
             raise failures.late(self._backend, phase) from error
         except (aiohttp.ClientError, OSError) as error:
-            raise failures.truncated(self._backend) from error
+            piece = self._left_behind(error)
         self._read_bytes += len(piece)
         if self._read_bytes > self._limits.response_bytes:
             raise failures.too_large(self._backend, self._limits.response_bytes)
@@ -110,6 +113,13 @@ class Exchange:
                     await content.readany()
         except (TimeoutError, aiohttp.ClientError, OSError):
             return
+
+    def _left_behind(self, error: Exception) -> bytes:
+        """What had arrived before the connection broke; raises SynapseError when all of it has been read."""
+        rest = self._response.content._read_nowait(-1)  # noqa: SLF001  # nothing public gives it once there is an error
+        if not rest:
+            raise failures.truncated(self._backend) from error
+        return rest
 
     def _patience(self) -> float:
         silence = self._limits.between_events_seconds if self._read_bytes else self._limits.first_byte_seconds
@@ -154,19 +164,21 @@ class HttpClient:
 
         Raises SynapseError. A kept-alive connection that the backend had closed meanwhile is replaced once.
         """
-        total = self.limits.total_seconds if seconds_left is None else min(self.limits.total_seconds, seconds_left)
+        total, last_phase = self.limits.total_seconds, "total"
+        if seconds_left is not None and seconds_left < total:
+            total, last_phase = seconds_left, "caller"
         deadline = _now() + total
         self.open_exchanges += 1
         try:
             async with asyncio.timeout(min(self.limits.first_byte_seconds, total)):
                 response = await self._request(method, url, data, headers)
         except BaseException as error:
-            known = self._known(error, late_in="total" if _now() >= deadline else "first_byte")
+            known = self._known(error, late_in=last_phase if _now() >= deadline else "first_byte")
             self.open_exchanges -= 1
             if known is None:
                 raise
             raise known from error
-        return Exchange(self, response, deadline)
+        return Exchange(self, response, deadline=deadline, last_phase=last_phase)
 
     async def _request(
         self, method: str, url: URL, data: bytes | None, headers: Mapping[str, str] | None
