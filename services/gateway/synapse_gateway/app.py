@@ -20,6 +20,7 @@ from synapse_gateway import http
 from synapse_gateway.adapters.mesh import SERVICES, GrpcMesh
 from synapse_gateway.admin import Admin
 from synapse_gateway.anthropic.dialects import MESSAGES
+from synapse_gateway.anthropic.request import read_count
 from synapse_gateway.count_tokens import CountTokens
 from synapse_gateway.edge import Edge, Endpoint
 from synapse_gateway.embeddings import Embeddings
@@ -30,7 +31,7 @@ from synapse_gateway.models import Models
 from synapse_gateway.openai.dialects import CHAT, COMPLETIONS
 from synapse_gateway.ports import Mesh
 from synapse_gateway.rerank import Rerank
-from synapse_gateway.responses.dialect import RESPONSES
+from synapse_gateway.responses.dialect import INPUT_TOKENS, RESPONSES, read_input_tokens
 from synapse_gateway.settings import GatewaySettings
 from synapse_gateway.spans import Spans
 from synapse_gateway.transcoding import RestMap
@@ -85,6 +86,7 @@ def edge(settings: GatewaySettings, mesh: Mesh, *, spans: Spans | None = None, a
         "/v1/completions": Generate(COMPLETIONS, mesh, metrics, max_body_bytes=limit, ping_seconds=ping),
         **_anthropic(mesh, metrics, settings),
         "/v1/responses": Generate(RESPONSES, mesh, metrics, max_body_bytes=limit, ping_seconds=ping),
+        "/v1/responses/input_tokens": CountTokens(mesh, read_input_tokens, members=INPUT_TOKENS, max_body_bytes=limit),
         "/v1/embeddings": Embeddings(mesh, metrics, max_body_bytes=limit),
         "/v1/rerank": Rerank(mesh, max_body_bytes=limit, documents_told=True),
         "/v2/rerank": Rerank(mesh, max_body_bytes=limit, documents_told=False),
@@ -116,7 +118,7 @@ def _anthropic(mesh: Mesh, metrics: Metrics, settings: GatewaySettings) -> dict[
     """Anthropic's endpoints, also where its SDK looks for them when the documented base URL ends in /v1."""
     limit, ping = settings.max_body_bytes, settings.ping_seconds
     answer = Generate(MESSAGES, mesh, metrics, max_body_bytes=limit, ping_seconds=ping)
-    count = CountTokens(mesh, max_body_bytes=limit)
+    count = CountTokens(mesh, read_count, members={}, max_body_bytes=limit)
     roots = ("/v1/messages", "/v1/v1/messages")
     return dict.fromkeys(roots, answer) | {f"{path}/count_tokens": count for path in roots}
 

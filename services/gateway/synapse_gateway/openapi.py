@@ -36,6 +36,9 @@ _GENERATING = {
     "/v1/completions": ("Complete a text, from the cache where that is safe.", ["model", "prompt"]),
     "/v1/messages": ("Answer a conversation, in Anthropic's form.", ["model", "max_tokens", "messages"]),
     "/v1/messages/count_tokens": ("Count the tokens of a prompt, in Anthropic's form.", ["model", "messages"]),
+    "/v1/responses": ("Answer a conversation, in the form of responses.", ["model", "input"]),
+    "/v1/responses/input_tokens": ("Count the tokens of a prompt, in the form of responses.", ["model", "input"]),
+    "/v1/rerank": ("Rank documents by how well they answer a query.", ["model", "query", "documents"]),
     "/v1/embeddings": ("Turn texts into vectors.", ["model", "input"]),
 }
 

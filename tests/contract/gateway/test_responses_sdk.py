@@ -228,6 +228,13 @@ async def test_an_earlier_response_is_not_found(world: World) -> None:
         await world.openai.responses.cancel("resp_1")
 
 
+async def test_the_tokens_of_a_question_are_counted(world: World) -> None:
+    items = [{"role": "user", "content": text} for text in ("a", "b")]
+    made = await world.openai.responses.input_tokens.count(model="small", input=items, instructions="Be brief.")
+    assert (made.object, made.input_tokens) == ("response.input_tokens", 3)
+    assert world.mesh.cache.requests == []
+
+
 async def test_our_errors_are_the_sdks_exceptions(world: World) -> None:
     world.mesh.cache.failure = errors.NotFound("no such model", reason="MODEL_NOT_FOUND")
     for stream in (False, True):
