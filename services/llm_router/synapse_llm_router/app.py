@@ -1,18 +1,19 @@
-"""The llm-router put together: backends, catalog, gRPC server and probes out of the settings."""
+"""The llm-router put together: backends, their renewal, gRPC server and probes out of the settings."""
 
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 
 from synapse.router.v1 import router_pb2
-from synapse_llm_router.adapters.assembly import fleet_of
-from synapse_llm_router.adapters.prices_file import read_prices
-from synapse_llm_router.prices import CurrentPrices
+from synapse_llm_router.adapters.configuration import loaded
+from synapse_llm_router.adapters.fleets import Fleets
+from synapse_llm_router.adapters.reloading import Reloader
 from synapse_llm_router.rpc import RouterServicer
-from synapse_llm_router.settings import RouterSettings
+from synapse_runtime.background import background
 from synapse_runtime.probes import probes
 from synapse_runtime.server import Service, Serving, serving
 from synapse_runtime.settings import Config, MeshSettings
@@ -37,16 +38,18 @@ class Running:
 @asynccontextmanager
 async def run(config: Config) -> AsyncIterator[Running]:
     """Serve until the block ends; raises SettingsError for wrong settings, OSError for an address in use."""
-    settings = config.section("router", RouterSettings)
+    first = loaded(config)
+    settings = first.settings
     mesh = config.section("mesh", MeshSettings)
     if not settings.backends:
         _log.warning("no backend is configured: every model is unknown")
-    prices = CurrentPrices(read_prices(settings.prices_path))
     async with AsyncExitStack() as stack:
-        fleet = await stack.enter_async_context(fleet_of(settings, prices))
-        servicer = RouterServicer(lambda: fleet)
+        fleets = await stack.enter_async_context(Fleets(first))
+        reloader = Reloader(first, fleets, clock=time.time)
+        servicer = RouterServicer(fleets.in_use, reloader)
         service = Service(router_pb2.DESCRIPTOR.services_by_name["RouterService"], servicer)
         server = await stack.enter_async_context(serving(settings.listen, [service], mesh=mesh))
         probes_port = stack.enter_context(probes(settings.probes, ready=lambda: server.ready))
+        await stack.enter_async_context(background(configuration=reloader.watch))
         await server.set_ready(ready=True)
         yield Running(server.port, probes_port, server)

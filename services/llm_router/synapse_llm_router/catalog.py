@@ -58,18 +58,14 @@ class Discovery:
 class Catalog:
     """Finds the backends of a model, and lists all models.
 
-    `listers` has one entry for each backend whose own list counts. `clock` tells seconds since 1970.
+    `discoveries` has one entry for each backend whose own list counts. `started` is when the router did, in seconds
+    since 1970.
     """
 
-    def __init__(
-        self, routes: Routes, listers: Mapping[str, Lister], *, clock: Clock, wait_seconds: float = WAIT_SECONDS
-    ) -> None:
+    def __init__(self, routes: Routes, discoveries: Mapping[str, Discovery], *, started: float) -> None:
         self._routes = routes
-        self._clock = clock
-        self._started = clock()
-        self._discoveries = {
-            name: Discovery(lister, clock=clock, wait_seconds=wait_seconds) for name, lister in listers.items()
-        }
+        self._started = started
+        self._discoveries = discoveries
         self._found: dict[str, Route] = {}
 
     async def route(self, model: str) -> Route:

@@ -8,6 +8,8 @@ from collections.abc import Iterable, Mapping
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from synapse.router.v1 import router_pb2 as wire
+from synapse_llm_router.adapters.configuration import Difference
+from synapse_llm_router.adapters.reloading import Reloader
 from synapse_llm_router.backend import Backend, State
 from synapse_llm_router.catalog import KnownModel
 from synapse_llm_router.fleet import Fleet
@@ -37,6 +39,28 @@ def backends_message(fleet: Fleet) -> wire.GetBackendsResponse:
     """How the backends of `fleet` are doing."""
     backends = [_backend_message(backend, fleet.catalog.models_at(backend.name)) for backend in fleet.backends]
     return wire.GetBackendsResponse(backends=backends)
+
+
+def config_message(reloader: Reloader) -> wire.GetConfigResponse:
+    """The configuration in use; pydantic masks its secrets."""
+    message = wire.GetConfigResponse(
+        config_json=reloader.current.settings.model_dump_json(),
+        rejected=reloader.rejected,
+        needs_restart=reloader.needs_restart,
+    )
+    message.load_time.FromNanoseconds(int(reloader.load_seconds * 1e9))
+    return message
+
+
+def change_message(brought: Difference) -> wire.ReloadConfigResponse:
+    """What a new configuration brings."""
+    return wire.ReloadConfigResponse(
+        changed=brought.changed,
+        added_backends=brought.added_backends,
+        removed_backends=brought.removed_backends,
+        changed_backends=brought.changed_backends,
+        needs_restart=brought.needs_restart,
+    )
 
 
 def _backend_message(backend: Backend, models: list[str]) -> wire.Backend:

@@ -5,68 +5,46 @@ from __future__ import annotations
 import asyncio
 import random
 import time
-from collections.abc import Callable, Mapping
-from urllib.parse import urlsplit
+from collections.abc import Callable
+from contextlib import AsyncExitStack
 
-from synapse_llm_router.adapters.build import check_of, upstream_of
-from synapse_llm_router.adapters.priced import PricedUpstream
-from synapse_llm_router.backend import Backend, Rules, Traits
+from synapse_llm_router.adapters.roster import Roster
+from synapse_llm_router.backend import Rules
 from synapse_llm_router.balancing import Balancer, Cheapest, LeastInFlight, Ordered, Quickest, Target, Weighted
 from synapse_llm_router.breaker import BreakerRules
-from synapse_llm_router.catalog import Catalog, Lister
+from synapse_llm_router.catalog import Catalog
 from synapse_llm_router.dispatch import Dispatcher
 from synapse_llm_router.faults import Fault
 from synapse_llm_router.fleet import Fleet
-from synapse_llm_router.health import Watch
-from synapse_llm_router.ports import Closing, Upstream
 from synapse_llm_router.prices import CurrentPrices
 from synapse_llm_router.retries import RetryRules
 from synapse_llm_router.routing import Fallback, Offer, Routes, Rule, models_of
-from synapse_llm_router.settings import BackendSettings, RouterSettings
+from synapse_llm_router.settings import RouterSettings
 from synapse_llm_router.trip import World
 
 _INPUT_SHARE = 0.75
 _RANDOM = random.SystemRandom()
 
 
-def fleet_of(settings: RouterSettings, prices: CurrentPrices) -> Fleet:
-    """The fleet of these settings, to be entered and closed by the caller; raises SettingsError, and opens nothing.
+async def fleet_of(settings: RouterSettings, roster: Roster, prices: CurrentPrices) -> Fleet:
+    """The fleet of these settings, to be entered and closed by the caller; raises SettingsError, and asks nobody.
 
-    Every backend's key must be at its place in `api_key`.
+    Every backend's key must be at its place in `api_key`. What `roster` has of the backends already is shared.
     """
     rules = Rules(BreakerRules(**settings.breaker.model_dump()), RetryRules(**settings.retries.model_dump()))
-    upstreams: dict[str, Upstream] = {
-        one.name: PricedUpstream(upstream_of(one), one.provider, prices) for one in settings.backends
-    }
-    backends = {
-        one.name: Backend(_traits(one, settings), upstreams[one.name], rules, clock=time.monotonic)
-        for one in settings.backends
-    }
-    catalog = Catalog(_routes(settings, prices), _listers(settings, upstreams), clock=time.time)
-    world = World(backends, rules.retries, catalog.route, time.monotonic, asyncio.sleep, _RANDOM.random)
-    checks = {one.name: check_of(one) for one in settings.backends if one.health.interval_of(one.provider)}
-    watches = [
-        Watch(backends[one.name], checks[one.name], interval_seconds=one.health.interval_of(one.provider))
-        for one in settings.backends
-        if one.name in checks
-    ]
-    closing: tuple[Closing, ...] = (*checks.values(), *upstreams.values())
-    return Fleet(tuple(backends.values()), catalog, Dispatcher(world), watches=watches, closing=closing)
-
-
-def _traits(one: BackendSettings, settings: RouterSettings) -> Traits:
-    parts = urlsplit(one.endpoint)
-    return Traits(
-        one.name,
-        one.provider,
-        service=f"{parts.scheme}://{parts.netloc}".lower(),
-        caller_keys=one.caller_keys,
-        max_in_flight=one.max_in_flight,
-        max_queued=one.max_queued,
-        queue_seconds=one.queue_seconds,
-        starting_retry_seconds=settings.starting_retry_seconds,
-        watched=one.health.interval_of(one.provider) > 0,
-    )
+    async with AsyncExitStack() as stack:
+        shares = []
+        for one in settings.backends:
+            shares.append(roster.share(one, rules, starting_retry_seconds=settings.starting_retry_seconds))
+            stack.push_async_callback(shares[-1].close)
+        members = [share.member for share in shares]
+        backends = {member.backend.name: member.backend for member in members}
+        discoveries = {member.backend.name: member.discovery for member in members if member.discovery}
+        catalog = Catalog(_routes(settings, prices), discoveries, started=roster.started)
+        world = World(backends, rules.retries, catalog.route, time.monotonic, asyncio.sleep, _RANDOM.random)
+        watches = [member.watch for member in members if member.watch]
+        stack.pop_all()
+    return Fleet(tuple(backends.values()), catalog, Dispatcher(world), watches=watches, closing=shares)
 
 
 def _routes(settings: RouterSettings, prices: CurrentPrices) -> Routes:
@@ -107,8 +85,3 @@ def _balancers(settings: RouterSettings, prices: CurrentPrices) -> Callable[[str
         return Ordered()
 
     return balancer
-
-
-def _listers(settings: RouterSettings, upstreams: Mapping[str, Upstream]) -> dict[str, Lister]:
-    """The backends whose own lists count: those that take models which the configuration does not name."""
-    return {one.name: upstreams[one.name].list_models for one in settings.backends if one.wildcard or not one.models}

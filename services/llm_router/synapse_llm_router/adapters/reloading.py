@@ -50,8 +50,8 @@ class Reloader:
         """What was wrong with the configuration that was read last, where it is not the one in use."""
         self.load_seconds = clock()
         """When the one in use was read, in seconds since 1970."""
-        self.difference = Difference(changed=False)
-        """What the last good one changed."""
+        self.needs_restart: tuple[str, ...] = ()
+        """Settings that changed since the start and take effect only at the next one."""
         self._start = first.config
         self._serves = serves
         self._clock = clock
@@ -117,7 +117,7 @@ class Reloader:
 
     def _accepted(self, new: Loaded, brought: Difference) -> None:
         self.current, self.rejected, self.load_seconds = new, "", self._clock()
-        self.difference = brought
+        self.needs_restart = brought.needs_restart
         RELOADS.labels("applied" if brought.changed else "unchanged").inc()
         if brought.changed or brought.needs_restart:
             _log.info(
