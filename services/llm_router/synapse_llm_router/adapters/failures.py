@@ -131,7 +131,7 @@ def busy(backend: str) -> errors.SynapseError:
 
 
 def late(backend: str, phase: str) -> errors.SynapseError:
-    """The error for a backend that took too long in `phase`: first_byte, between_events, total, or caller for the time that was left to it."""
+    """The error for a backend that took too long in `phase`: first_byte, between_events, total; caller: its time."""
     return errors.DeadlineExceeded(
         f"the backend {backend!r} did not answer in time ({phase})",
         reason="UPSTREAM_TIMEOUT",
