@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 
+import orjson
 import pytest
 
 from synapse.llm.v1 import generation_pb2 as llm
@@ -39,6 +40,19 @@ async def test_a_stream_has_every_piece_and_the_usage(stub: Stub, double: OpenAI
     assert not any(event.HasField("head") for event in events[1:])
     assert events[-1].usage.completion_tokens == USAGE["completion_tokens"]
     assert double.requests[0].body["stream_options"] == {"include_usage": True}
+
+
+async def test_a_whole_answer_to_a_stream_request_is_told_at_once(stub: Stub, double: OpenAIDouble) -> None:
+    call = {"id": "call_1", "type": "function", "function": {"name": "f", "arguments": "{}"}}
+    choice = {"index": 0, "message": {"role": "assistant", "tool_calls": [call]}, "finish_reason": "tool_calls"}
+    answer = {"id": "up-2", "model": "m", "choices": [choice], "usage": USAGE}
+    double.behaviour.body = orjson.dumps(answer)
+    [event] = await events_of(stub, question())
+    assert event.deltas[0].tool_calls[0] == llm.ToolCallDelta(
+        index=0, id="call_1", type="function", name="f", arguments="{}"
+    )
+    assert event.deltas[0].finish_reason == llm.FINISH_REASON_TOOL_CALLS
+    assert (event.head.id, event.usage.total_tokens) == ("up-2", USAGE["total_tokens"])
 
 
 async def test_the_first_message_has_the_origin(stub: Stub, double: OpenAIDouble) -> None:

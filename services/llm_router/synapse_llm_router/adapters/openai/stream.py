@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 import orjson
 
 from synapse.router.v1.router_pb2 import StreamGenerateResponse
 from synapse_llm_router.adapters import failures
+from synapse_llm_router.adapters.asking import Answer
+from synapse_llm_router.adapters.members_json import JsonObject
 from synapse_llm_router.adapters.openai.answer import Malformed
 from synapse_llm_router.adapters.openai.chunks import ChunkReader
 
@@ -46,3 +49,29 @@ class ChunkEvents:
             del response.events[-1]
             raise failures.invalid(self._backend, str(error)) from error
         return False
+
+
+def told_at_once(answer: Answer) -> StreamGenerateResponse:
+    """The whole `answer` as the one message of a stream; raises SynapseError where it is no whole answer."""
+    response = StreamGenerateResponse(origin=answer.origin)
+    chunks = ChunkReader()
+    try:
+        chunks.read(_as_chunk(answer.value), response.events.add())
+    except Malformed as error:
+        raise failures.invalid(answer.origin.backend, str(error)) from error
+    if not chunks.finished:
+        raise failures.truncated(answer.origin.backend)
+    return response
+
+
+def _as_chunk(body: Any) -> JsonObject:
+    choices = body.get("choices") if isinstance(body, dict) else None
+    if not isinstance(choices, list):
+        raise Malformed("the answer has no list of choices")
+    return {**body, "choices": [_as_piece(choice) for choice in choices]}
+
+
+def _as_piece(choice: Any) -> Any:
+    if not isinstance(choice, dict) or "message" not in choice:
+        return choice
+    return {**{name: value for name, value in choice.items() if name != "message"}, "delta": choice["message"]}

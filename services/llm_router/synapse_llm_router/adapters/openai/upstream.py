@@ -15,7 +15,7 @@ from synapse_llm_router.adapters.asking import Asker
 from synapse_llm_router.adapters.http_client import Exchange
 from synapse_llm_router.adapters.openai.answer import Malformed, read_answer
 from synapse_llm_router.adapters.openai.request import CHAT_PATH, COMPLETIONS_PATH, is_legacy, request_bytes
-from synapse_llm_router.adapters.openai.stream import ChunkEvents
+from synapse_llm_router.adapters.openai.stream import ChunkEvents, told_at_once
 from synapse_llm_router.adapters.sse import EventSplitter
 from synapse_llm_router.adapters.streaming import AnswerStream
 from synapse_llm_router.metrics import RETRIES
@@ -24,6 +24,8 @@ from synapse_llm_router.ports import ListedModel, ListingFailed, Terms
 _log = logging.getLogger("synapse.router")
 _REFUSALS = frozenset({400, 422})
 _EVENT_STREAM = "text/event-stream"
+_WHOLE = "application/json"
+"""What some servers answer to a stream request, for one that brings tools."""
 
 
 class OpenAIUpstream:
@@ -55,6 +57,9 @@ class OpenAIUpstream:
     ) -> AsyncGenerator[StreamGenerateResponse, None]:
         """The answer as it comes; raises SynapseError after the events that came before the fault."""
         async with await self._open_stream(request, model, terms) as exchange:
+            if exchange.status == 200 and exchange.headers.get("content-type", "").startswith(_WHOLE):
+                yield told_at_once(await self._asker.answer(exchange))
+                return
             await self._asker.require_stream(exchange, _EVENT_STREAM)
             splitter = EventSplitter(max_event_bytes=self._max_event_bytes)
             events = ChunkEvents(self.name, exchange.headers)
