@@ -85,7 +85,7 @@ class Reloader:
 
     async def watch(self) -> None:
         """Reload whenever a file of the configuration changes; never ends."""
-        seen = await asyncio.to_thread(digests, self._files())
+        seen: Digests = {}  # the first look reloads: what is in use was read a while ago
         while True:
             await asyncio.sleep(self.current.settings.reload_seconds or _IDLE_SECONDS)
             if not self.current.settings.reload_seconds:
