@@ -13,6 +13,10 @@ import pytest
 from openai import OpenAI
 
 from tests.e2e.asking import Asker
+from tests.e2e.claude import MODELS as CLAUDE_MODELS
+from tests.e2e.claude import Claude, claude_double
+from tests.e2e.doubles import in_thread
+from tests.e2e.speakers import Speaker, speakers
 from tests.e2e.upstream import Upstream, running_upstream
 from tests.support.mesh import MeshProcess, write_config
 
@@ -25,6 +29,8 @@ KEYS = [
 ]
 PATIENT = {"redis_budget_ms": 5000, "embed_budget_ms": 5000, "vectors_budget_ms": 5000}
 """Budgets for tests of what the cache finds, on a machine that is busy with other things."""
+UNDETERRED = {"breaker": {"consecutive_failures": 0, "min_requests": 0}}
+"""A router that goes on asking a backend whose failures are wanted."""
 TOKENS_PER_MINUTE = 6_000_000
 REQUESTS_PER_SECOND = 1000
 
@@ -47,6 +53,13 @@ def upstream() -> Iterator[Upstream]:
 
 
 @pytest.fixture(scope="session")
+def claude() -> Iterator[Claude]:
+    """The backend on Anthropic's wire of the mesh with the doubles."""
+    with in_thread(claude_double) as double:
+        yield double
+
+
+@pytest.fixture(scope="session")
 def mesh_real(tmp_path_factory: pytest.TempPathFactory) -> Iterator[MeshProcess]:
     """`synapse up` as a newcomer types it: with the small real model."""
     with running(MeshProcess(tmp_path_factory.mktemp("real") / "state", "--local")) as mesh:
@@ -54,11 +67,12 @@ def mesh_real(tmp_path_factory: pytest.TempPathFactory) -> Iterator[MeshProcess]
 
 
 @pytest.fixture(scope="session")
-def mesh_double(tmp_path_factory: pytest.TempPathFactory, upstream: Upstream) -> Iterator[MeshProcess]:
-    """`synapse up --upstream URL` with keys of several tenants."""
+def mesh_double(tmp_path_factory: pytest.TempPathFactory, upstream: Upstream, claude: Claude) -> Iterator[MeshProcess]:
+    """`synapse up --upstream URL` with keys of several tenants, and a backend on Anthropic's wire."""
     folder = tmp_path_factory.mktemp("double")
     limits = {"rate_limit_rps": REQUESTS_PER_SECOND, "rate_limit_tpm": TOKENS_PER_MINUTE}
-    sections = {"gateway": {"keys": KEYS, **limits}, "cache": PATIENT}
+    backend = {"name": "claude", "provider": "anthropic", "endpoint": claude.url, "models": CLAUDE_MODELS}
+    sections = {"gateway": {"keys": KEYS, **limits}, "cache": PATIENT, "router": {"backends": [backend], **UNDETERRED}}
     config = write_config(folder / "config.json", sections)
     mesh = MeshProcess(folder / "state", "--upstream", upstream.url, "--config", str(config))
     with running(mesh):
@@ -85,6 +99,13 @@ def ask(mesh_double: MeshProcess, namespace: str) -> Iterator[Asker]:
     """Asks the mesh with the double, in a namespace of this test's own."""
     with asking(mesh_double, namespace) as asker:
         yield asker
+
+
+@pytest.fixture
+def known(mesh_double: MeshProcess, namespace: str) -> Iterator[dict[str, Speaker]]:
+    """Speakers of each protocol, in a namespace of this test's own."""
+    with speakers(mesh_double, namespace) as known:
+        yield known
 
 
 @pytest.fixture

@@ -18,6 +18,15 @@ PROTOCOLS = ("chat", "responses", "messages")
 FORMS = ("plain", "streamed")
 
 
+class BrokenOff(Exception):
+    """A stream of responses ended in an event that tells a failure, which the SDK hands on as it came."""
+
+    def __init__(self, message: str, kind: str) -> None:
+        super().__init__(message)
+        self.message = message
+        self.kind = kind
+
+
 class Speaker(Protocol):
     """One protocol, asked with its SDK."""
 
@@ -142,6 +151,8 @@ class Responses:
         raw = self.client.responses.with_raw_response.create(stream=True, **self.body(model, question), **options)
         with raw.parse() as stream:
             events = list(stream)
+        if (failed := _failed(events[-1])) is not None:
+            raise failed
         return self._told(events[-1].response, raw.headers)
 
     def body(self, model: str, question: Question) -> dict[str, Any]:
@@ -249,7 +260,7 @@ class Messages:
             body["tool_choice"] = {"type": "any"} if question.tool_choice == "required" else named
         if question.schema:
             body["output_config"] = {"format": {"type": "json_schema", "schema": question.schema}}
-        return {**body, **_tuning(question)}
+        return {**body, "extra_body": {**_temperature(question), **question.extra}}
 
     @staticmethod
     def _message(turn: Any) -> dict[str, Any]:
@@ -278,14 +289,31 @@ class Messages:
             finish=self._finishes.get(answer.stop_reason, "other"),
             calls=calls,
             thinking="".join(block.thinking for block in blocks if block.type == "thinking"),
-            tokens=(answer.usage.input_tokens, answer.usage.output_tokens),
+            tokens=(_prompt_tokens(answer.usage), answer.usage.output_tokens),
             headers=headers,
             raw=answer,
         )
 
 
+def _prompt_tokens(usage: Any) -> int:
+    """All tokens of the prompt; Anthropic tells those apart that the provider's own cache wrote and read."""
+    apart = (usage.cache_creation_input_tokens or 0) + (usage.cache_read_input_tokens or 0)
+    return int(usage.input_tokens + apart)
+
+
 def _call(id_: str, name: str, arguments: str) -> Call:
     return Call(id_, name, json.loads(arguments))
+
+
+def _failed(event: Any) -> BrokenOff | None:
+    """The failure that an event tells."""
+    match event.type:
+        case "error":
+            return BrokenOff(event.message, event.code or "")
+        case "response.failed":
+            return BrokenOff(event.response.error.message, event.response.error.code)
+        case _:
+            return None
 
 
 def _finish_of(answer: Any, calls: tuple[Call, ...]) -> Finish:
@@ -295,5 +323,8 @@ def _finish_of(answer: Any, calls: tuple[Call, ...]) -> Finish:
 
 
 def _tuning(question: Question) -> dict[str, Any]:
-    temperature = {} if question.temperature is None else {"temperature": question.temperature}
-    return {**temperature, **({"extra_body": dict(question.extra)} if question.extra else {})}
+    return {**_temperature(question), "extra_body": dict(question.extra)}
+
+
+def _temperature(question: Question) -> dict[str, float]:
+    return {} if question.temperature is None else {"temperature": question.temperature}
