@@ -21,6 +21,8 @@ from synapse_gateway.openai.content import required_text, take_text, tool_kind
 from synapse_gateway.problems import Problem, invalid, missing, wrong_type
 from synapse_runtime import jsontext
 
+_OURS = ("function", "custom")
+"""Kinds of tools that run at the caller."""
 _MODES = {
     "auto": request_pb2.ToolChoice.MODE_AUTO,
     "none": request_pb2.ToolChoice.MODE_NONE,
@@ -35,7 +37,7 @@ def read_tools(value: Any, request: request_pb2.GenerationRequest) -> None:
     for number, tool in enumerate(value):
         where = f"tools[{number}]"
         kind = tool_kind(tool, where)
-        if kind not in {"function", "custom"}:
+        if kind not in _OURS:
             raise _runs_elsewhere(kind, f"{where}.type")
         rest = {name: member for name, member in tool.items() if name != "type" and member is not None}
         if kind == "function":
@@ -100,17 +102,23 @@ def read_tool_choice(value: Any, choice: request_pb2.ToolChoice) -> None:
 
 def _chat_choice(value: dict[str, Any], kind: str) -> dict[str, Any]:
     """A choice in the form that chat has."""
-    rest = {name: member for name, member in value.items() if name != "type"}
-    if kind in {"function", "custom"}:
-        required_text(rest, "name", "tool_choice")
-        return {"type": kind, kind: rest}
     if kind != "allowed_tools":
-        raise _runs_elsewhere(kind, "tool_choice.type")
+        return _named(value, "tool_choice")
+    rest = {name: member for name, member in value.items() if name != "type"}
     tools = rest.get("tools")
     if not isinstance(tools, list):
         raise wrong_type("tool_choice.tools", "an array", tools)
-    named = [_chat_choice(tool, tool_kind(tool, f"tool_choice.tools[{number}]")) for number, tool in enumerate(tools)]
+    named = [_named(tool, f"tool_choice.tools[{number}]") for number, tool in enumerate(tools)]
     return {"type": kind, kind: {**rest, "tools": named}}
+
+
+def _named(value: Any, where: str) -> dict[str, Any]:
+    """A tool by its name, in the form that chat has."""
+    kind = tool_kind(value, where)
+    if kind not in _OURS:
+        raise _runs_elsewhere(kind, f"{where}.type")
+    required_text(value, "name", where)
+    return {"type": kind, kind: {name: member for name, member in value.items() if name != "type"}}
 
 
 def read_text(value: Any, request: request_pb2.GenerationRequest) -> dict[str, Any]:

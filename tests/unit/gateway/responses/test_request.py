@@ -259,6 +259,37 @@ def test_settings_are_repeated_and_what_is_open_is_usual() -> None:
     assert (echo["tool_choice"], echo["tools"], echo["truncation"]) == ("auto", [], "disabled")
 
 
+LEAF = st.none() | st.booleans() | st.integers(-1, 2) | st.sampled_from(["auto", "function", "message", "x"])
+WORDS = ["type", "role", "content", "text", "name", "tools", "format", "call_id", "output", "effort", "summary", "mode"]
+ODD = st.recursive(
+    LEAF,
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from(WORDS), inner, max_size=4),
+    max_leaves=12,
+)
+MEMBERS = [
+    "input",
+    "instructions",
+    "tools",
+    "tool_choice",
+    "text",
+    "reasoning",
+    "include",
+    "top_logprobs",
+    "truncation",
+]
+MEMBERS += ["metadata", "max_tool_calls", "max_output_tokens", "stream", "stream_options", "n", "store", "prompt"]
+
+
+@given(st.dictionaries(st.sampled_from(MEMBERS), ODD, max_size=4))
+def test_whatever_is_sent_is_read_or_refused(members: dict[str, Any]) -> None:
+    try:
+        read = asked(**members)
+    except Problem:
+        return
+    assert read.request.messages
+    assert json.dumps(read.echo)
+
+
 TOOL = {"type": "function", "name": "f"}
 
 
@@ -308,6 +339,8 @@ TOOL = {"type": "function", "name": "f"}
         ({"tool_choice": 3}, "tool_choice"),
         ({"tool_choice": {"type": "file_search"}}, "tool_choice.type"),
         ({"tool_choice": {"type": "allowed_tools"}}, "tool_choice.tools"),
+        ({"tool_choice": {"type": "allowed_tools", "tools": [{"type": "mcp"}]}}, "tool_choice.tools[0].type"),
+        ({"tool_choice": {"type": "function"}}, "tool_choice.name"),
         ({"text": "x"}, "text"),
         ({"text": {"format": {}}}, "text.format.type"),
         ({"text": {"format": {"type": "json_schema", "schema": {}}}}, "text.format.name"),
