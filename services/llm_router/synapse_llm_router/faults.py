@@ -93,7 +93,7 @@ _CONTENT_POLICY = (
     "invalid_prompt",  # OpenAI, for reasoning models
     "flagged as potentially violating",
 )
-_SPENT = ("insufficient_quota", "billing", "credit balance is too low")
+_SPENT = ("insufficient_quota", "billing_error", "billing_hard_limit_reached", "credit balance is too low")
 _TOO_LARGE, _TOO_MANY = 413, 429
 _NOBODY_THERE = frozenset({502, 503, 504})
 _NEVER_AGAIN = frozenset(

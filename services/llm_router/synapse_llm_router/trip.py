@@ -52,6 +52,7 @@ class Trip:
         self._tried: set[Target] = set()
         self._fallbacks = list(route.fallbacks)
         self._retries = 0
+        self._waited = 0.0
         self._error: SynapseError | None = None
         self.attempts = 0
         if not self._targets:
@@ -134,7 +135,7 @@ class Trip:
     async def _queued(self, targets: Sequence[Target]) -> Target:
         """Wait for a place at any of the targets; raises SynapseError."""
         backends = [self._backends[target.backend] for target in targets]
-        seconds = max(backend.traits.queue_seconds for backend in backends)
+        seconds = max(backend.traits.queue_seconds for backend in backends) - self._waited
         if self._deadline is not None:
             seconds = min(seconds, self._deadline - self._world.clock())
         began, outcome = self._world.clock(), "left"
@@ -145,7 +146,9 @@ class Trip:
             outcome = "late" if error.waited else "full"
             raise refusals.no_place(self._route.model, waited=error.waited) from error
         finally:
-            metrics.QUEUE_SECONDS.labels(outcome).observe(self._world.clock() - began)
+            waited = self._world.clock() - began
+            self._waited += waited
+            metrics.QUEUE_SECONDS.labels(outcome).observe(waited)
         return next(target for target in targets if self._backends[target.backend].places is places)
 
     async def _backs_off(self, error: SynapseError, fault: Fault, target: Target) -> bool:

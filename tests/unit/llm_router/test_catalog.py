@@ -7,9 +7,10 @@ from collections.abc import Sequence
 
 import pytest
 
-from synapse_llm_router.catalog import FRESH_SECONDS, RETRY_SECONDS, Catalog
+from synapse_llm_router.balancing import Ordered, Target
+from synapse_llm_router.catalog import FRESH_SECONDS, RETRY_SECONDS, Catalog, Discovery
 from synapse_llm_router.ports import ListedModel, ListingFailed
-from synapse_llm_router.routing import Offer, Route, Routes, UnknownModel
+from synapse_llm_router.routing import Offer, Routes, Rule, UnknownModel
 
 
 class Clock:
@@ -40,8 +41,13 @@ class Backend:
 
 
 def catalog(backend: Backend, clock: Clock, *others: Offer, wait_seconds: float = 0.05) -> Catalog:
-    routes = Routes([Offer("asked", {}), *others])
-    return Catalog(routes, {"asked": backend}, clock=clock, wait_seconds=wait_seconds)
+    routes = Routes([Offer("asked", {}), *others], balancer=lambda _: Ordered())
+    discovery = Discovery(backend, clock=clock, wait_seconds=wait_seconds)
+    return Catalog(routes, {"asked": discovery}, started=clock())
+
+
+async def targets(found: Catalog, model: str) -> tuple[Target, ...]:
+    return (await found.route(model)).targets
 
 
 async def ids(found: Catalog) -> list[str]:
@@ -70,7 +76,7 @@ async def test_a_known_model_needs_no_new_list() -> None:
     found = catalog(backend, clock)
     await found.route("a")
     clock.now += 10 * FRESH_SECONDS
-    assert await found.route("a") == Route("asked", "a")
+    assert await targets(found, "a") == (Target("asked", "a"),)
     assert backend.calls == 1
 
 
@@ -103,7 +109,7 @@ async def test_an_unknown_model_is_unknown() -> None:
 async def test_a_listed_model_asks_nobody() -> None:
     backend = Backend("m")
     found = catalog(backend, Clock(), Offer("other", {"m": "n"}))
-    assert await found.route("m") == Route("other", "n")
+    assert await targets(found, "m") == (Target("other", "n"),)
     assert backend.calls == 0
 
 
@@ -113,3 +119,21 @@ async def test_a_model_is_as_old_as_its_backend_says_else_as_the_catalog() -> No
         "a": (77, ["asked"]),
         "m": (1_000.0, ["other"]),
     }
+
+
+async def test_every_backend_that_lists_a_discovered_model_is_in_its_pool() -> None:
+    routes = Routes([Offer("x", {}), Offer("y", {})], balancer=lambda _: Ordered())
+    lists = {"x": Backend("a"), "y": Backend("a", "b")}
+    found = Catalog(routes, {name: Discovery(one, clock=Clock()) for name, one in lists.items()}, started=0)
+    assert [target.backend for target in await targets(found, "a")] == ["x", "y"]
+    assert await targets(found, "b") == (Target("y", "b"),)
+    assert await found.route("a") is await found.route("a")
+
+
+async def test_a_route_decides_who_is_told_to_serve_a_model() -> None:
+    rule = Rule("m", (Target("b", "m"),))
+    offers = [Offer("a", {"m": "m"}), Offer("b", {"n": "n"})]
+    found = Catalog(Routes(offers, balancer=lambda _: Ordered(), rules=[rule]), {}, started=0)
+    assert {model.id: model.backends for model in await found.models()} == {"m": ["b"], "n": ["b"]}
+    assert found.models_at("b") == ["m", "n"]
+    assert found.models_at("a") == []
