@@ -49,13 +49,13 @@ async def until_ready(port: int) -> None:
 
 
 @asynccontextmanager
-async def a_process(folder: Path, section: dict[str, Any]) -> AsyncIterator[asyncio.subprocess.Process]:
+async def a_process(folder: Path, section: dict[str, Any], **environ: str) -> AsyncIterator[asyncio.subprocess.Process]:
     config = folder / "config.json"
     config.write_text(json.dumps({"router": section}))
     process = await asyncio.create_subprocess_exec(
         sys.executable,
         *("-m", "synapse_llm_router"),
-        env={**os.environ, "SYNAPSE_CONFIG_PATH": str(config), "SYNAPSE_LOG": "trace"},
+        env={**os.environ, "SYNAPSE_CONFIG_PATH": str(config), "SYNAPSE_LOG": "trace", **environ},
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,
     )
