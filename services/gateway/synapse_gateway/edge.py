@@ -17,12 +17,13 @@ from synapse_gateway.exchange import SCOPE_KEY, Exchange, Receive, Scope, Send
 from synapse_gateway.keys import KeyRing
 from synapse_gateway.metrics import Metrics
 from synapse_gateway.presence import CLIENT_LEFT
-from synapse_gateway.problems import Problem, too_many
+from synapse_gateway.problems import Problem, retry_headers, too_many
 from synapse_gateway.spans import Spans
 from synapse_runtime.errors import SynapseError
 
 _log = logging.getLogger("synapse.gateway")
 _BUSY_RETRY_SECONDS = 0.5
+_DRAINING_RETRY_SECONDS = 1.0
 _SLOW_SECONDS = 60.0
 
 
@@ -89,6 +90,7 @@ class Edge:
         except SynapseError as error:
             await self._refuse(exchange, to_problem(error))
         except asyncio.CancelledError:
+            await self._cut(exchange)
             raise
         except Exception as error:  # noqa: BLE001  # the outermost edge
             await self._broken(exchange, error)
@@ -128,6 +130,14 @@ class Edge:
             exchange.status = CLIENT_LEFT  # for the metrics: nobody reads a reply
         else:
             await exchange.refuse(problem)
+
+    async def _cut(self, exchange: Exchange) -> None:
+        """Tell a request that outlasts the drain time to try elsewhere; a reply that has begun breaks off."""
+        self._metrics.error("synapse_draining")
+        if not exchange.status:
+            message = "The gateway is shutting down, and the request took longer than it waits."
+            headers = retry_headers(_DRAINING_RETRY_SECONDS)
+            await exchange.refuse(Problem(503, message, kind="server_error", code="unavailable", headers=headers))
 
     async def _broken(self, exchange: Exchange, error: Exception) -> None:
         self._metrics.error("synapse_internal")

@@ -339,3 +339,21 @@ async def test_a_cache_service_that_comes_back_is_found_again() -> None:
         async with asyncio.timeout(5):
             while await ask() != 200:  # noqa: ASYNC110  # another server, not an event of ours
                 await asyncio.sleep(0.05)
+
+
+@pytest.mark.parametrize("path", ["/v1/chat/completions", "/v1/messages"])
+async def test_a_request_that_outlasts_the_drain_is_told_to_come_back(path: str) -> None:
+    async with mesh_double(secret=SECRET) as mesh:
+        mesh.cache.script = [30.0]
+        body = {"model": "m", "max_tokens": 9, "messages": [{"role": "user", "content": "x"}], "stream": True}
+        async with httpx.AsyncClient(timeout=10) as client:
+            async with run(config(mesh.target)) as running:
+                url = f"http://127.0.0.1:{running.port}{path}"
+                asking = asyncio.create_task(client.post(url, json=body, headers={"x-api-key": "sk-admin"}))
+                async with asyncio.timeout(5):
+                    while not mesh.cache.calls:  # noqa: ASYNC110  # what another server sees, not an event of ours
+                        await asyncio.sleep(0.01)
+            got = await asking
+    assert got.status_code == 503
+    assert got.headers["retry-after"] == "1"
+    assert "shutting down" in got.json()["error"]["message"]
