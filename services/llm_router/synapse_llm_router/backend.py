@@ -18,6 +18,8 @@ from synapse_runtime.errors import SynapseError
 
 _log = logging.getLogger("synapse.router")
 _NEWEST_SHARE = 0.2
+_TRIED_AGAIN_SECONDS = 0.25
+"""A backend that never answered is tried by single requests so often: it may be there before a health check sees it."""
 CallerKeys = Literal["forbidden", "allowed", "required"]
 
 
@@ -208,7 +210,7 @@ class Backend:
             self.series.cooled_down("starting")
         self.is_starting = True
         self.series.up.set(0)
-        self.breaker.open(self.traits.starting_retry_seconds)
+        self.breaker.open(min(_TRIED_AGAIN_SECONDS, self.traits.starting_retry_seconds))
 
     def _rests_for(self, seconds: float | None, fault: Fault) -> None:
         if not self.rests:

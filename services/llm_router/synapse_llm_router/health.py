@@ -8,6 +8,7 @@ from collections.abc import Awaitable, Callable
 from synapse_llm_router.backend import Backend, State
 from synapse_llm_router.ports import CheckFailed
 
+_FIRST_STARTING_SECONDS = 0.1
 _STARTING_SECONDS = 2.0
 
 
@@ -31,12 +32,14 @@ class Watch:
         self._sleep = sleep
 
     async def run(self) -> None:
-        """Check for ever, the first time at once."""
+        """Check for ever, the first time at once; of a backend that starts ever more seldom."""
+        pause = _FIRST_STARTING_SECONDS
         while True:
             if not self._is_heard_of():
                 await self._look()
             starting = self.backend.state is State.STARTING
-            await self._sleep(min(self._interval, _STARTING_SECONDS) if starting else self._interval)
+            await self._sleep(min(self._interval, pause) if starting else self._interval)
+            pause = min(2 * pause, _STARTING_SECONDS)
 
     async def _look(self) -> None:
         try:
