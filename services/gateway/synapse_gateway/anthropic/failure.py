@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
@@ -37,7 +38,7 @@ class AnthropicForm:
         made = [(b"request-id", given), (b"x-request-id", given)]
         for level in levels:
             name = b"anthropic-ratelimit-" + level.kind.encode()
-            reset = datetime.fromtimestamp(now + level.reset_seconds, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+            reset = datetime.fromtimestamp(math.ceil(now + level.reset_seconds), UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
             made += (
                 (name + b"-limit", b"%d" % level.limit),
                 (name + b"-remaining", b"%d" % level.remaining),
