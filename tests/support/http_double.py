@@ -17,6 +17,10 @@ class Behaviour:
     """The fault switches; the defaults answer properly."""
 
     status: int = 200
+    statuses: list[int] = field(default_factory=list)
+    """Statuses of the next answers, one each, before `status` counts again (OpenAI's wire)."""
+    health: int = 200
+    """Status of GET /health (OpenAI's wire)."""
     headers: dict[str, str] = field(default_factory=dict)
     content_type: str = ""
     """Media type to claim; empty claims the right one."""
@@ -152,9 +156,9 @@ Double = TypeVar("Double", bound=HttpDouble)
 
 
 @asynccontextmanager
-async def listening(double: Double) -> AsyncIterator[Double]:
-    """`double` on a free port of 127.0.0.1."""
-    server = await asyncio.start_server(double.connected, "127.0.0.1", 0)
+async def listening(double: Double, *, port: int = 0) -> AsyncIterator[Double]:
+    """`double` on 127.0.0.1, by default on a free port."""
+    server = await asyncio.start_server(double.connected, "127.0.0.1", port)
     double.url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
     try:
         yield double

@@ -9,6 +9,7 @@ async with openai_double() as double:
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Iterator
 from contextlib import AbstractAsyncContextManager
 from typing import Any
 
@@ -19,27 +20,34 @@ from tests.support.http_double import Behaviour, HttpDouble, Received, listening
 __all__ = ["Behaviour", "OpenAIDouble", "Received", "completion_of", "openai_double", "sse"]
 WORDS = ["Hello", " there", ",", " how", " are", " you", "?"]
 USAGE = {"prompt_tokens": 9, "completion_tokens": len(WORDS), "total_tokens": 9 + len(WORDS)}
+CALLS = [
+    {"id": "call_1", "type": "function", "function": {"name": "weather", "arguments": '{"city":"Paris"}'}},
+    {"id": "call_2", "type": "function", "function": {"name": "weather", "arguments": '{"city":"Rome"}'}},
+]
 
 
 class OpenAIDouble(HttpDouble):
-    """The double."""
+    """The double: it answers in WORDS, and with tools makes two CALLS at once."""
 
     async def _answer(self, request: Received, writer: asyncio.StreamWriter) -> bool:
         """Answer as an OpenAI backend does."""
         how = self.behaviour
+        if request.path == "/health":
+            return await self._plain(writer, {}, status=how.health)
         if request.path.endswith("/models"):
             return await self._plain(writer, {"data": [{"id": name, "created": 1700000000} for name in how.models]})
+        status = how.statuses.pop(0) if how.statuses else how.status
         if not how.knows_stream_options and "stream_options" in request.body:
             error = {"error": {"message": "Unrecognized request argument: stream_options", "code": 400}}
             return await self._plain(writer, error, status=400)
-        if request.body.get("stream") and how.status == 200 and how.body is None:
+        if request.body.get("stream") and status == 200 and how.body is None:
             return await self._stream(writer, how.events if how.events is not None else _events(request.body))
-        return await self._plain(writer, completion_of(request.body), status=how.status)
+        return await self._plain(writer, completion_of(request.body), status=status)
 
 
-def openai_double() -> AbstractAsyncContextManager[OpenAIDouble]:
-    """A double that listens on a free port of 127.0.0.1."""
-    return listening(OpenAIDouble())
+def openai_double(*, port: int = 0) -> AbstractAsyncContextManager[OpenAIDouble]:
+    """A double that listens on 127.0.0.1, by default on a free port."""
+    return listening(OpenAIDouble(), port=port)
 
 
 def sse(value: Any) -> bytes:
@@ -50,10 +58,10 @@ def sse(value: Any) -> bytes:
 def completion_of(body: Any) -> dict[str, Any]:
     """The right whole answer."""
     text = "".join(WORDS)
-    answer = (
-        {"message": {"role": "assistant", "content": text, "refusal": None}} if "messages" in body else {"text": text}
-    )
-    choices = [{"index": i, **answer, "logprobs": None, "finish_reason": "stop"} for i in range(body.get("n") or 1)]
+    calls = {"tool_calls": CALLS} if body.get("tools") else {}
+    chat = {"message": {"role": "assistant", "content": text, "refusal": None, **calls}}
+    answer = {**(chat if "messages" in body else {"text": text}), "logprobs": None, "finish_reason": _end(body)}
+    choices = [{"index": index, **answer} for index in range(body.get("n") or 1)]
     kind = "chat.completion" if "messages" in body else "text_completion"
     return {
         "id": "up-1",
@@ -74,8 +82,23 @@ def _events(body: Any) -> list[bytes]:
         for word in WORDS:
             piece: dict[str, Any] = {"delta": {"content": word}} if chat else {"text": word}
             chunks.append({**head, "choices": [{"index": index, **piece, "finish_reason": None}]})
+        calls = [{"tool_calls": [piece]} for piece in _call_pieces()] if body.get("tools") else []
+        chunks.extend({**head, "choices": [{"index": index, "delta": delta}]} for delta in calls)
         last: dict[str, Any] = {"delta": {}} if chat else {"text": ""}
-        chunks.append({**head, "choices": [{"index": index, **last, "finish_reason": "stop"}]})
+        chunks.append({**head, "choices": [{"index": index, **last, "finish_reason": _end(body)}]})
     if (body.get("stream_options") or {}).get("include_usage"):
         chunks.append({**head, "choices": [], "usage": USAGE})
     return [*map(sse, chunks), sse(b"[DONE]")]
+
+
+def _end(body: Any) -> str:
+    return "tool_calls" if body.get("tools") else "stop"
+
+
+def _call_pieces() -> Iterator[dict[str, Any]]:
+    """The pieces of the calls: what each is, then its arguments."""
+    for index, call in enumerate(CALLS):
+        function: Any = call["function"]
+        yield {"index": index, **call, "function": {**function, "arguments": ""}}
+        for piece in (function["arguments"][:7], function["arguments"][7:]):
+            yield {"index": index, "function": {"arguments": piece}}
