@@ -187,8 +187,8 @@ class EmbedSettings(Section):
     """Texts that may wait; beyond that requests are refused as overload."""
     kept_vectors: int = Field(default=50_000, ge=0, le=10_000_000)
     """Vectors of exact texts that are kept, about 2 kB each; 0 keeps none."""
-    calls: int = Field(default=8, ge=1, le=1024)
-    """Calls to a backend at the same time."""
+    calls: int = Field(default=4, ge=1, le=1024)
+    """Calls to a backend at the same time, further ones wait; all of them together must be done in `call_seconds`."""
     call_seconds: float = Field(default=10.0, gt=0, le=600)
     """Longest time for one call to a backend; five failures in a row open its circuit breaker."""
     start_seconds: float = Field(default=600.0, gt=0, le=86_400)

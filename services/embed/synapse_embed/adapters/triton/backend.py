@@ -167,16 +167,9 @@ class TritonBackend:
 
     async def _read_signature(self) -> Signature:
         name, version = self._settings.model, self._settings.version
-        try:
-            with self._errors():
-                metadata = await self._client.get_model_metadata(name, version, client_timeout=self._seconds)
-                config = await self._client.get_model_config(name, version, client_timeout=self._seconds)
-        except BackendMisfit:
-            with self._errors():
-                ready = await self._client.is_server_ready(client_timeout=self._seconds)
-            if not ready:  # it is still loading its models
-                raise EncoderDown("the embedding backend is not ready") from None
-            raise
+        with self._errors():
+            metadata = await self._client.get_model_metadata(name, version, client_timeout=self._seconds)
+            config = await self._client.get_model_config(name, version, client_timeout=self._seconds)
         return signature.read(metadata, config.config, self._settings)
 
     def _note_version(self, version: str) -> None:
@@ -206,19 +199,23 @@ def _padded(tokens: Sequence[Tokens]) -> tuple[NDArray[np.int64], NDArray[np.int
 
 def _failure(error: Any) -> EmbedError:
     message = str(error.message())[:500]
+    known: EmbedError
     match str(error.status()).rpartition(".")[2]:
-        case "NOT_FOUND" | "UNIMPLEMENTED" | "UNAUTHENTICATED" | "PERMISSION_DENIED":
-            return BackendMisfit(f"the embedding backend does not serve the model: {message}")
+        case "UNAVAILABLE" if "queue size" in message:  # the scheduler's queue is full, which is no outage
+            known = _busy(message)
         case "RESOURCE_EXHAUSTED":
-            return _busy(message)
+            known = _busy(message)
         case "UNAVAILABLE":
-            # Triton's word for a full queue of its scheduler, which is not an outage.
-            return (
-                _busy(message) if "queue size" in message else EncoderDown(f"the embedding backend is down: {message}")
-            )
+            known = EncoderDown(f"the embedding backend is down: {message}")
+        case "NOT_FOUND":  # models are loaded and unloaded while the server runs
+            known = EncoderDown(f"the embedding backend has not loaded the model: {message}")
+        case "UNIMPLEMENTED" | "UNAUTHENTICATED" | "PERMISSION_DENIED":
+            known = BackendMisfit(f"the embedding backend does not serve us: {message}")
         case "DEADLINE_EXCEEDED":
-            return TooSlow("the embedding backend did not answer in time", reason="EMBED_BACKEND_TIMEOUT")
-    return EncoderFailed(f"the embedding backend failed: {message}", reason="EMBED_BACKEND_FAILED")
+            known = TooSlow("the embedding backend did not answer in time", reason="EMBED_BACKEND_TIMEOUT")
+        case _:
+            known = EncoderFailed(f"the embedding backend failed: {message}", reason="EMBED_BACKEND_FAILED")
+    return known
 
 
 def _busy(message: str) -> Overloaded:
