@@ -68,9 +68,11 @@ def test_the_key_may_come_as_a_bearer(mesh_double: MeshProcess, namespace: str) 
 async def test_the_asynchronous_client_streams_too(mesh_double: MeshProcess, namespace: str) -> None:
     headers = {"x-synapse-namespace": namespace}
     settings: Any = {"api_key": mesh_double.endpoint.key, "default_headers": headers}
-    async with AsyncAnthropic(base_url=mesh_double.endpoint.url, **settings) as sdk:
-        async with sdk.messages.stream(model="claude/echo", max_tokens=64, messages=HELLO) as stream:
-            text = "".join([piece async for piece in stream.text_stream])
+    async with (
+        AsyncAnthropic(base_url=mesh_double.endpoint.url, **settings) as sdk,
+        sdk.messages.stream(model="claude/echo", max_tokens=64, messages=HELLO) as stream,
+    ):
+        text = "".join([piece async for piece in stream.text_stream])
     assert text == TEXT
 
 
