@@ -103,6 +103,8 @@ class BackendSettings(Section):
         parts = urlsplit(value)
         if parts.scheme not in {"http", "https"} or not parts.hostname or parts.query or parts.fragment:
             raise ValueError("must be an http:// or https:// URL without query")
+        if parts.port == 0:  # reading it raises ValueError for what is no port at all
+            raise ValueError("must not have the port 0")
         if parts.username or parts.password:
             raise ValueError("must not carry a user or password: use api_key or headers")
         return value

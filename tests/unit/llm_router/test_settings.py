@@ -41,6 +41,8 @@ def test_an_endpoint_ends_in_its_version(endpoint: str, base: str) -> None:
         ({"backends": [backend(endpoint="h:8000")]}, "router.backends.0.endpoint"),
         ({"backends": [backend(endpoint="http://u:p@h")]}, "router.backends.0.endpoint"),
         ({"backends": [backend(endpoint="http://h/?key=1")]}, "router.backends.0.endpoint"),
+        ({"backends": [backend(endpoint="http://h:99999")]}, "router.backends.0.endpoint"),
+        ({"backends": [backend(endpoint="http://h:0")]}, "router.backends.0.endpoint"),
         ({"backends": [backend(provider="acme")]}, "router.backends.0.provider"),
         ({"backends": [backend(models=["=x"])]}, "router.backends.0.models"),
         ({"backends": [backend(models=["x="])]}, "router.backends.0.models"),

@@ -56,6 +56,7 @@ class Reloader:
         self._serves = serves
         self._clock = clock
         self._reading = asyncio.Lock()
+        self._seen: Digests = {}  # so that the first look reloads: what is in use was read a while ago
         self._tried: tuple[Config, RouterSettings] = (first.config, first.settings)
 
     async def check(self) -> Difference:
@@ -85,17 +86,17 @@ class Reloader:
 
     async def watch(self) -> None:
         """Reload whenever a file of the configuration changes; never ends."""
-        seen: Digests = {}  # the first look reloads: what is in use was read a while ago
         while True:
             await asyncio.sleep(self.current.settings.reload_seconds or _IDLE_SECONDS)
             if not self.current.settings.reload_seconds:
                 continue
             found = await asyncio.to_thread(digests, self._files())
-            if found != seen:
-                found = await self._settled(found)
-                with suppress(SettingsError):  # told by reload
-                    await self.reload()
-            seen = {**await asyncio.to_thread(digests, self._files()), **found}
+            if found == self._seen:
+                continue
+            self._seen = found = await self._settled(found)
+            with suppress(SettingsError):  # told by reload
+                await self.reload()
+            self._seen = {**await asyncio.to_thread(digests, self._files()), **found}
 
     async def _settled(self, found: Digests) -> Digests:
         """What the files hold once nobody is writing them any more, or after a while."""
