@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol, TypeAlias
 
 from synapse.llm.v1 import generation_pb2, request_pb2
 
@@ -68,6 +68,9 @@ class Writer(Protocol):
 
 class Form(Protocol):
     """How a protocol writes what all its replies have in common."""
+
+    limits: ClassVar[bytes]
+    """How the names of headers about limits begin."""
 
     def headers(self, request_id: str, seconds: float, levels: Sequence[Level], *, now: float) -> Headers:
         """The headers of every reply: its id, how long it took, the caller's limits; `now` since the epoch."""

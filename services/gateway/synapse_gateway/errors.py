@@ -34,7 +34,8 @@ _REASONS: dict[str, tuple[int, str, str | None, str]] = {
     "INSUFFICIENT_QUOTA": (429, "rate_limit_error", "insufficient_quota", "policy_quota"),
     "PROVIDER_ERROR": (502, "server_error", "provider_error", "provider_error"),
 }
-_PASSED_ON = re.compile(r"retry-after|retry-after-ms|x-should-retry|x-ratelimit-[a-z-]+")
+_PASSED_ON = re.compile(r"retry-after|retry-after-ms|x-should-retry|(x|anthropic)-ratelimit-[a-z-]+")
+_REQUEST_IDS = ("x-request-id", "request-id")
 _MESH_TRUST = "IDENTITY_"
 _FAILURES = range(400, 600)
 _ANSWERED = "PROVIDER_ERROR"
@@ -117,14 +118,10 @@ def _kind(status: int) -> str:
 
 def _passed_on(provider: router_pb2.ProviderError) -> Headers:
     """The backend's headers that concern the caller; its request id under a name that is not ours."""
-    headers: Headers = []
-    for name, value in sorted(provider.headers.items()):
-        plain = _plain(value)
-        if name == "x-request-id" and plain is not None:
-            headers.append((b"x-provider-request-id", plain))
-        elif plain is not None and _PASSED_ON.fullmatch(name):
-            headers.append((name.encode(), plain))
-    return headers
+    told = {name: plain for name, value in sorted(provider.headers.items()) if (plain := _plain(value)) is not None}
+    headers = [(name.encode(), plain) for name, plain in told.items() if _PASSED_ON.fullmatch(name)]
+    request_id = next((told[name] for name in _REQUEST_IDS if name in told), None)
+    return headers if request_id is None else [*headers, (b"x-provider-request-id", request_id)]
 
 
 def _plain(value: str) -> bytes | None:

@@ -26,7 +26,6 @@ _REQUEST_ID = re.compile(rb"[A-Za-z0-9._:-]{1,128}")
 _TRACEPARENT = re.compile(rb"[0-9a-f-]{20,100}")
 JSON = (b"content-type", b"application/json")
 _DISCARD_SECONDS = 2.0
-_LIMITS = (b"x-ratelimit-", b"anthropic-ratelimit-")
 _PRIVATE = (b"cache-control", b"private, no-store")
 
 
@@ -126,7 +125,7 @@ class Exchange:
         """Send status and headers, with those that every reply has."""
         self.status = status
         levels = () if self.account is None else self.account.meter.levels(time.monotonic())
-        if levels and any(name.startswith(_LIMITS) for name, _ in headers):
+        if levels and any(name.startswith(self.form.limits) for name, _ in headers):
             levels = ()  # the backend's own are told
         headers += self.form.headers(self.request_id, time.perf_counter() - self.began, levels, now=time.time())
         await self._send({"type": "http.response.start", "status": status, "headers": headers})

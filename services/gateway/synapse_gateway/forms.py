@@ -10,7 +10,16 @@ from synapse_gateway.openai.failure import OpenAIForm
 
 _OPENAI, _ANTHROPIC = OpenAIForm(), AnthropicForm()
 _ANTHROPIC_PATHS = ("/v1/messages", "/v1/v1/")
-_OPENAI_PATHS = ("/v1/chat/", "/v1/completions", "/v1/responses", "/v1/embeddings", "/v1/rerank", "/v2/", "/api/", "/admin/")
+_OPENAI_PATHS = (
+    "/v1/chat/",
+    "/v1/completions",
+    "/v1/responses",
+    "/v1/embeddings",
+    "/v1/rerank",
+    "/v2/",
+    "/api/",
+    "/admin/",
+)
 
 
 def form_of(path: str, headers: Mapping[bytes, bytes]) -> Form:

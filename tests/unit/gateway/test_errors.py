@@ -1,4 +1,4 @@
-"""Every failure has one form on OpenAI's wire; a backend's own passes unchanged."""
+"""Every failure of the mesh is one problem of the edge; a backend's own words travel with it."""
 
 from __future__ import annotations
 
@@ -92,3 +92,13 @@ def test_a_late_failure_that_is_no_json_becomes_an_error_event() -> None:
 def test_a_status_that_no_http_knows_is_not_passed_on() -> None:
     problem = to_problem(errors.Internal("odd", reason="PROVIDER_ERROR", details=[provider(999, "{}")]))
     assert problem.status == 502
+
+
+@pytest.mark.parametrize("name", ["x_request_id", "request_id"])
+def test_a_backends_own_request_id_is_told_beside_ours(name: str) -> None:
+    detail = provider(429, "{}", **{name: "up_1", "anthropic_ratelimit_tokens_remaining": "0"})
+    problem = to_problem(errors.ResourceExhausted("slow", reason="PROVIDER_ERROR", details=[detail]))
+    assert dict(problem.headers) == {
+        b"x-provider-request-id": b"up_1",
+        b"anthropic-ratelimit-tokens-remaining": b"0",
+    }

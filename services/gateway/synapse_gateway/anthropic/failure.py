@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import orjson
 
@@ -32,12 +32,14 @@ _KINDS = {
 class AnthropicForm:
     """Anthropic's error object, `request-id` and `anthropic-ratelimit-*`."""
 
+    limits: ClassVar[bytes] = b"anthropic-ratelimit-"
+
     def headers(self, request_id: str, seconds: float, levels: Sequence[Level], *, now: float) -> Headers:  # noqa: ARG002  # Form
         """The headers of every reply; limits are full again at a time in RFC 3339."""
         given = request_id.encode()
         made = [(b"request-id", given), (b"x-request-id", given)]
         for level in levels:
-            name = b"anthropic-ratelimit-" + level.kind.encode()
+            name = self.limits + level.kind.encode()
             reset = datetime.fromtimestamp(math.ceil(now + level.reset_seconds), UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
             made += (
                 (name + b"-limit", b"%d" % level.limit),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import orjson
 
@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
 class OpenAIForm:
     """OpenAI's error object, `x-request-id` and `x-ratelimit-*`."""
+
+    limits: ClassVar[bytes] = b"x-ratelimit-"
 
     def headers(self, request_id: str, seconds: float, levels: Sequence[Level], *, now: float) -> Headers:  # noqa: ARG002  # Form
         """The headers of every reply."""
