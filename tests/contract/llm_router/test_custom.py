@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from synapse.llm.v1 import generation_pb2 as llm
-from synapse.llm.v1.request_pb2 import GenerationRequest
+from synapse.llm.v1.request_pb2 import GenerationRequest, ToolChoice
 from synapse_llm_router.ports import ListingFailed, Upstream
 from tests.contract.llm_router.asking import SIZES, TERMS, asking, events, failure, responses, whole
 from tests.contract.llm_router.native import (
@@ -228,6 +228,11 @@ async def test_what_the_operator_says_is_left_out(double: CustomDouble) -> None:
         request.reasoning.effort = "high"
         await whole(upstream, request)
     assert "0.5" not in str(double.requests[0].body)
+
+
+async def test_tools_that_may_not_be_called_are_left_out(upstream: Upstream) -> None:
+    (choice,) = (await whole(upstream, with_tool(ToolChoice.MODE_NONE))).choices
+    assert choice.content == TEXT
 
 
 async def test_completions_need_a_prompt_in_the_mapping(chat: Upstream) -> None:
