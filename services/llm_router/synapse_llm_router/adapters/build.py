@@ -32,7 +32,8 @@ def _of_its_wire(backend: BackendSettings) -> Upstream:
     most = backend.max_event_bytes
     match backend.wire:
         case "openai":
-            return OpenAIUpstream(asker, backend.base_url, max_event_bytes=most)
+            newer = backend.provider == "openai"
+            return OpenAIUpstream(asker, backend.base_url, max_event_bytes=most, newer_limit=newer)
         case "anthropic":
             return AnthropicUpstream(asker, backend.base_url, max_event_bytes=most)
         case "ollama":

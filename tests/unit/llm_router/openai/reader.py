@@ -151,7 +151,7 @@ def read_others(rest: dict[str, Any], request: request_pb2.GenerationRequest) ->
 def read_message(message: dict[str, Any], target: content_pb2.Message) -> None:
     rest = dict(message)
     target.role = rest.pop("role")
-    content = rest.pop("content")
+    content = rest.pop("content", None)
     if isinstance(content, str):
         target.text = content
     elif content:

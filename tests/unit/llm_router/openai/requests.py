@@ -42,20 +42,18 @@ parts = st.one_of(
 calls = st.one_of(
     members(
         {
-            "id": texts.filter(bool),
+            "id": texts,
             "type": st.just("function"),
             "function": members({"name": texts, "arguments": texts}, {}),
         },
         {},
     ),
-    members({"id": texts.filter(bool), "type": st.just("custom"), "custom": objects}, {}),
+    members({"id": texts, "type": st.just("custom"), "custom": objects}, {}),
 )
 messages = members(
+    {"role": st.sampled_from(["system", "user", "assistant", "tool", "developer", "bard", ""])},
     {
-        "role": st.sampled_from(["system", "user", "assistant", "tool", "developer", "bard"]),
         "content": st.one_of(st.none(), texts, st.lists(parts, max_size=3)),
-    },
-    {
         "name": texts,
         "tool_call_id": texts,
         "refusal": texts,

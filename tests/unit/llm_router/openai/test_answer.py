@@ -10,7 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from synapse.llm.v1 import generation_pb2 as llm
-from synapse_llm_router.adapters.openai.answer import Malformed, read_answer
+from synapse.llm.v1.request_pb2 import PROTOCOL_OPENAI
+from synapse_llm_router.adapters.failures import Malformed
+from synapse_llm_router.adapters.openai.answer import read_answer
 from tests.unit.llm_router.openai.requests import calls, members, objects, texts, values
 from tests.unit.llm_router.openai.writer import write_answer
 
@@ -121,7 +123,15 @@ def test_the_keys_of_vllm_and_llama_are_kept() -> None:
     generation = read({"choices": [choice], "prompt_logprobs": None, "timings": {"prompt_ms": 1.5}})
     assert orjson.loads(generation.extra_json) == {"prompt_logprobs": None, "timings": {"prompt_ms": 1.5}}
     assert generation.choices[0].extra_json == '{"stop_reason":128009}'
+    assert not generation.choices[0].HasField("stop_sequence")
     assert generation.choices[0].message_extra_json == '{"tool_calls":[]}'
+
+
+def test_the_stop_text_that_vllm_names_is_typed_and_kept() -> None:
+    generation = read({"choices": [{"index": 0, "message": {}, "finish_reason": "stop", "stop_reason": "###"}]})
+    assert generation.protocol == PROTOCOL_OPENAI
+    assert generation.choices[0].stop_sequence == "###"
+    assert generation.choices[0].extra_json == '{"stop_reason":"###"}'
 
 
 @pytest.mark.parametrize("field", ["reasoning_content", "reasoning"])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
@@ -9,8 +10,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from synapse.llm.v1 import generation_pb2 as llm
-from synapse_llm_router.adapters.openai.answer import Malformed
+from synapse.llm.v1.request_pb2 import PROTOCOL_OPENAI
+from synapse.router.v1.router_pb2 import StreamGenerateResponse
+from synapse_llm_router.adapters.failures import Malformed
 from synapse_llm_router.adapters.openai.chunks import ChunkReader
+from synapse_llm_router.adapters.openai.stream import ChunkEvents
 
 HEAD = {"id": "c-1", "object": "chat.completion.chunk", "created": 1700000000, "model": "m"}
 
@@ -36,6 +40,16 @@ def test_the_head_is_told_once() -> None:
     assert (first.deltas[0].role, first.deltas[0].HasField("content")) == ("assistant", True)
     assert not second.HasField("head")
     assert second.deltas[0].content == "a"
+
+
+def test_the_first_event_tells_the_protocol_whatever_it_lacks() -> None:
+    first, second = events({"choices": [{"index": 0, "delta": {"content": "a"}}]}, piece({"content": "b"}))
+    assert (first.head.protocol, second.head.protocol) == (PROTOCOL_OPENAI, PROTOCOL_OPENAI)
+
+
+def test_the_stop_text_that_vllm_names_is_typed_and_kept() -> None:
+    (event,) = events(piece({}, reason="stop", stop_reason="###"))
+    assert (event.deltas[0].stop_sequence, event.deltas[0].extra_json) == ("###", '{"stop_reason":"###"}')
 
 
 def test_the_head_is_told_again_where_it_changes() -> None:
@@ -136,6 +150,33 @@ def test_no_text_is_lost_or_moved(said: list[tuple[int, str]]) -> None:
     assert [(delta.index, delta.content) for event in found for delta in event.deltas] == said
 
 
+odd_pieces = st.one_of(
+    st.text(max_size=5).map(lambda text: piece({"content": text})),
+    st.tuples(st.integers(0, 2), st.text(max_size=5)).map(lambda said: piece({"content": said[1]}, index=said[0])),
+    st.sampled_from(
+        [
+            piece({"content": "a", "x": 2**70}),
+            piece({"content": "a"}, y=1),
+            {**piece({"content": "a"}), "z": 2**70},
+            {**piece({"content": "a"}), "model": "other"},
+            {**piece({"content": "a"}), "usage": {"prompt_tokens": 1}},
+            piece({"content": "a"}, logprobs={"content": []}),
+            piece({"content": None}),
+            piece({"content": "a"}, reason="stop"),
+            piece({}),
+        ]
+    ),
+)
+
+
+@given(st.lists(odd_pieces, max_size=12))
+def test_bare_texts_are_read_as_any_other_chunk(chunks: list[dict[str, Any]]) -> None:
+    reader, response = ChunkEvents("b", {}), StreamGenerateResponse()
+    for chunk in chunks:
+        reader.read(b"", json.dumps(chunk).encode(), response)
+    assert list(response.events) == events(*chunks)
+
+
 @pytest.mark.parametrize(
     "chunk",
     [
@@ -146,6 +187,7 @@ def test_no_text_is_lost_or_moved(said: list[tuple[int, str]]) -> None:
         {"choices": [7]},
         {"choices": [{"index": "a", "delta": {}}]},
         {"choices": [{"delta": "a"}]},
+        {"choices": [{"index": [], "delta": {"content": "a"}}]},
     ],
 )
 def test_what_is_no_chunk_is_malformed(chunk: Any) -> None:

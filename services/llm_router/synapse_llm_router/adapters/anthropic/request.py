@@ -35,7 +35,7 @@ from typing import TYPE_CHECKING, Any
 from synapse.llm.v1.request_pb2 import GENERATION_KIND_COMPLETION, PROTOCOL_ANTHROPIC, ToolChoice
 from synapse_llm_router.adapters import refusing
 from synapse_llm_router.adapters.anthropic.turns import put_conversation
-from synapse_llm_router.adapters.members_json import JsonObject, adopt, parse_object, verbatim
+from synapse_llm_router.adapters.members_json import JsonObject, adopt, schema_in, verbatim
 from synapse_llm_router.adapters.target import Target
 from synapse_runtime import jsontext
 
@@ -188,9 +188,7 @@ def _put_format(body: JsonObject, form: ResponseFormat, target: Target) -> None:
         )
     wanted: JsonObject = {"type": form.type}
     if form.json_schema_json:
-        named = parse_object(form.json_schema_json, "response_format.json_schema_json")
-        if "schema" in named:
-            wanted["schema"] = named["schema"]
+        wanted["schema"] = schema_in(form.json_schema_json)
     if target.own:
         adopt(wanted, form.extra_json, "response_format.extra_json")
     body.setdefault("output_config", {})["format"] = wanted

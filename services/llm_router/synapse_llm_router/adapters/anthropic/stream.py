@@ -10,7 +10,7 @@ from synapse.router.v1.router_pb2 import StreamGenerateResponse
 from synapse_llm_router.adapters import failures
 from synapse_llm_router.adapters.anthropic.events import EventReader
 from synapse_llm_router.adapters.failures import Malformed
-from synapse_runtime import jsontext
+from synapse_llm_router.adapters.streaming import event_value
 
 _NOISE = frozenset({b"ping", b"[DONE]"})
 
@@ -38,9 +38,8 @@ class MessageEvents:
             if text is not None:
                 response.events.add().deltas.add().content = text
                 return False
-            event = jsontext.load(data)
         except ValueError as error:
             raise Malformed("an event of the stream is not JSON") from error
-        if name == b"error" or failures.is_error(event):
+        if name == b"error":
             raise failures.inside_stream(self._backend, data, self._headers)
-        return self._reader.read(event, response)
+        return self._reader.read(event_value(data, self._backend, self._headers), response)

@@ -20,6 +20,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from synapse.llm.v1.request_pb2 import ToolChoice
 from synapse_llm_router.adapters import refusing
 from synapse_llm_router.adapters.members_json import JsonObject, schema_in
 from synapse_llm_router.adapters.openai.request import request_body
@@ -69,7 +70,9 @@ def values_of(
     plain = type(request)()
     plain.CopyFrom(request)
     plain.extra_json = ""
-    members = request_body(plain, model)
+    if "messages" not in held:
+        plain.ClearField("messages")
+    members = request_body(plain, model, target.backend)
     if "prompt" in held:
         members["prompt"] = prompt_of(request, template, target).text
     elif is_completion(request):
@@ -82,6 +85,9 @@ def values_of(
 
 
 def _put_ours(members: JsonObject, request: GenerationRequest, held: frozenset[str]) -> None:
+    if "tools" not in held and request.tool_choice.mode == ToolChoice.MODE_NONE:
+        members.pop("tools", None)
+        members.pop("tool_choice")
     if "max_completion_tokens" in members:
         members["max_tokens"] = members.pop("max_completion_tokens")
     if request.sampling.stop:

@@ -9,6 +9,7 @@
 | `choices[].message`                                 | `Choice` (members.py); `role` "assistant" |
 |                                                     | is dropped; the rest in `message_extra_json`     |
 | `choices[].text` (completions)                      | `Choice.content`                                 |
+| `choices[].stop_reason`, a text (vLLM)              | `Choice.stop_sequence` as well as in `extra_json`|
 | `usage`                                             | `usage`                                          |
 | everything else                                     | `extra_json` of the choice or of the Generation  |
 """
@@ -18,12 +19,10 @@ from __future__ import annotations
 from typing import Any
 
 from synapse.llm.v1 import generation_pb2 as wire
+from synapse.llm.v1.request_pb2 import PROTOCOL_OPENAI
+from synapse_llm_router.adapters.failures import Malformed
 from synapse_llm_router.adapters.members_json import JsonObject, text_of
 from synapse_llm_router.adapters.openai import members
-
-
-class Malformed(Exception):
-    """The backend's JSON is not an answer in the OpenAI form."""
 
 
 def read_answer(body: Any, generation: wire.Generation) -> None:
@@ -37,6 +36,7 @@ def read_answer(body: Any, generation: wire.Generation) -> None:
 
 
 def _read_answer(body: JsonObject, generation: wire.Generation) -> None:
+    generation.protocol = PROTOCOL_OPENAI
     extra: JsonObject = {}
     members.read_members(generation, body, _ANSWER, extra)
     if extra:
@@ -50,6 +50,7 @@ def _read_choices(generation: wire.Generation, choices: Any) -> bool:
         readers = _LEGACY_CHOICE if "text" in value else _CHAT_CHOICE
         members.read_members(choice, value, readers, extra)
         if extra:
+            members.read_stop_text(choice, extra)
             choice.extra_json = text_of(extra)
     return True
 

@@ -83,6 +83,13 @@ def read_finish(choice: Any, word: Any) -> bool:
     return True
 
 
+def read_stop_text(choice: Any, extra: JsonObject) -> None:
+    """Read the stop text that vLLM names among the other members of a choice; the id of a token is none."""
+    stop = extra.get("stop_reason")
+    if isinstance(stop, str):
+        choice.stop_sequence = stop
+
+
 _TOKEN = frozenset({"token", "logprob", "bytes", "top_logprobs"})
 
 

@@ -2,7 +2,7 @@
 
 | OpenAI member                                            | canonical place                                     |
 |----------------------------------------------------------|-----------------------------------------------------|
-| `model` `messages`                                       | `model` `messages` (messages.py)             |
+| `model` `messages`                                       | `model` `messages` (messages.py)                    |
 | `temperature` `top_p` `top_k` `min_p` `seed`             | `sampling`, same names                              |
 | `max_tokens` `max_completion_tokens` `best_of`           | `sampling`, same names                              |
 | `presence_penalty` `frequency_penalty`                   | `sampling`, same names                              |
@@ -25,24 +25,31 @@
 | `stream` `stream_options`                                | nowhere: each hop decides for itself                |
 | everything else, `functions` and `audio` too             | `extra_json`                                        |
 
-A null member is an absent one, except where messages.py says otherwise; unknown null members are kept. A
-member of a known name whose value has not the field's type rides in `extra_json` under its own name. Extras go out
-only when the question came in this protocol. `reasoning.budget_tokens`, `.enabled` and `.extra_json` have no member
-on this wire.
+A null member is an absent one; unknown null members are kept. A member of a known name whose value has not the
+field's type rides in `extra_json` under its own name. Extras go out only when the question came in this protocol.
+
+Of a question that came in another one, `reasoning.budget_tokens`, `.enabled` and `.extra_json`, which have no member
+here, and Anthropic's tiers of service are left out; a JSON schema gets the name that this wire demands; tools and
+choices of tools in the words of that protocol are refused.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
-from synapse.llm.v1.request_pb2 import GENERATION_KIND_COMPLETION, PROTOCOL_OPENAI, ToolChoice
-from synapse_llm_router.adapters.members_json import JsonObject, adopt, parse, verbatim
-from synapse_llm_router.adapters.openai.messages import message_body
+from synapse.llm.v1.request_pb2 import (
+    GENERATION_KIND_COMPLETION,
+    PROTOCOL_ANTHROPIC,
+    PROTOCOL_OPENAI,
+    ToolChoice,
+)
+from synapse_llm_router.adapters.members_json import JsonObject, adopt, parse, parse_object, verbatim
+from synapse_llm_router.adapters.openai.messages import message_bodies
+from synapse_llm_router.adapters.target import Target
 from synapse_runtime import jsontext
 
 if TYPE_CHECKING:
     from synapse.llm.v1.request_pb2 import (
-        CallerInfo,
         CompletionPrompt,
         GenerationRequest,
         ResponseFormat,
@@ -54,6 +61,16 @@ CHAT_PATH = "/chat/completions"
 COMPLETIONS_PATH = "/completions"
 _MODES = {ToolChoice.MODE_AUTO: "auto", ToolChoice.MODE_NONE: "none", ToolChoice.MODE_REQUIRED: "required"}
 _RENAMED = {"choice_count": "n"}
+_CALLER: tuple[Literal["user", "safety_identifier", "store", "service_tier", "prompt_cache_key"], ...] = (
+    "user",
+    "safety_identifier",
+    "store",
+    "service_tier",
+    "prompt_cache_key",
+)
+_SHARED_TIERS = frozenset({"auto"})
+_SCHEMA_NAME = "answer"
+"""Name of a JSON schema that came without one."""
 
 
 def is_legacy(request: GenerationRequest) -> bool:
@@ -61,15 +78,26 @@ def is_legacy(request: GenerationRequest) -> bool:
     return request.kind == GENERATION_KIND_COMPLETION
 
 
-def request_bytes(request: GenerationRequest, model: str, *, stream: bool, ask_usage: bool = True) -> bytes:
+def request_bytes(
+    request: GenerationRequest,
+    model: str,
+    backend: str,
+    *,
+    stream: bool,
+    ask_usage: bool = True,
+    newer_limit: bool = False,
+) -> bytes:
     """The HTTP body that asks `request` of the upstream's `model`.
 
-    A streamed answer is asked to end in its usage, unless `ask_usage` is off. Raises InvalidArgument when a JSON text
-    inside is not JSON or a part of the content has no form on this wire.
+    A streamed answer is asked to end in its usage, unless `ask_usage` is off. With `newer_limit` the limit of a
+    question that came in another protocol goes by `max_completion_tokens`. Raises InvalidArgument when a JSON text
+    inside is not JSON or something has no form on this wire.
     """
-    body = request_body(request, model)
+    body = request_body(request, model, backend)
     body.pop("stream", None)
     body.pop("stream_options", None)
+    if newer_limit and request.protocol != PROTOCOL_OPENAI and "max_tokens" in body:
+        body["max_completion_tokens"] = body.pop("max_tokens")
     if stream:
         body["stream"] = True
         if ask_usage:
@@ -77,27 +105,27 @@ def request_bytes(request: GenerationRequest, model: str, *, stream: bool, ask_u
     return jsontext.encode(body)
 
 
-def request_body(request: GenerationRequest, model: str) -> JsonObject:
+def request_body(request: GenerationRequest, model: str, backend: str) -> JsonObject:
     """The members of the OpenAI request, without those about streaming."""
-    extras = request.protocol == PROTOCOL_OPENAI
+    target = Target(backend, own=request.protocol == PROTOCOL_OPENAI)
     legacy = is_legacy(request)
     body: JsonObject = {"model": model}
     if legacy:
         _put_prompt(body, request.prompt)
     else:
-        body["messages"] = [message_body(message, extras=extras) for message in request.messages]
+        body["messages"] = message_bodies(request.messages, target)
     if request.HasField("sampling"):
         _put_sampling(body, request.sampling, legacy=legacy)
-    _put_tools(body, request, extras=extras)
+    _put_tools(body, request, target)
     if request.HasField("response_format"):
-        body["response_format"] = _response_format(request.response_format, extras=extras)
+        body["response_format"] = _response_format(request.response_format, target)
     if request.reasoning.HasField("effort"):
         body["reasoning_effort"] = request.reasoning.effort
     if request.modalities:
         body["modalities"] = list(request.modalities)
     if request.HasField("caller"):
-        _put_caller(body, request.caller)
-    if extras:
+        _put_caller(body, request)
+    if target.own:
         adopt(body, request.extra_json, "extra_json")
     return body
 
@@ -127,23 +155,27 @@ def _put_sampling(body: JsonObject, sampling: Sampling, *, legacy: bool) -> None
             body[_RENAMED.get(name, name)] = value
 
 
-def _put_tools(body: JsonObject, request: GenerationRequest, *, extras: bool) -> None:
+def _put_tools(body: JsonObject, request: GenerationRequest, target: Target) -> None:
     if request.tools:
-        body["tools"] = [_tool(tool, extras=extras) for tool in request.tools]
+        body["tools"] = [_tool(tool, target) for tool in request.tools]
     choice = request.tool_choice
     if choice.mode in _MODES:
         body["tool_choice"] = _MODES[choice.mode]
     elif choice.mode == ToolChoice.MODE_NAMED:
         body["tool_choice"] = {"type": "function", "function": {"name": choice.name}}
-    elif choice.mode == ToolChoice.MODE_OTHER and extras:
+    elif choice.mode == ToolChoice.MODE_OTHER:
+        if not target.own:
+            raise target.lacks_parameter("tool_choice", "it is in the words of another protocol")
         body["tool_choice"] = verbatim(choice.raw_json, "tool_choice.raw_json")
     if request.HasField("parallel_tool_calls"):
         body["parallel_tool_calls"] = request.parallel_tool_calls
 
 
-def _tool(tool: Tool, *, extras: bool) -> Any:
+def _tool(tool: Tool, target: Target) -> Any:
     if tool.type != "function":
-        return parse(tool.extra_json, "tools.extra_json") if extras and tool.extra_json else {"type": tool.type}
+        if not target.own:
+            raise target.lacks_parameter("tools", f"a tool of type {tool.type!r} belongs to another protocol")
+        return parse(tool.extra_json, "tools.extra_json") if tool.extra_json else {"type": tool.type}
     function: JsonObject = {"name": tool.name}
     if tool.HasField("description"):
         function["description"] = tool.description
@@ -152,23 +184,33 @@ def _tool(tool: Tool, *, extras: bool) -> Any:
     if tool.HasField("strict"):
         function["strict"] = tool.strict
     body: JsonObject = {"type": "function", "function": function}
-    if extras:
+    if target.own:
         adopt(body, tool.extra_json, "tools.extra_json")
     return body
 
 
-def _response_format(form: ResponseFormat, *, extras: bool) -> JsonObject:
+def _response_format(form: ResponseFormat, target: Target) -> JsonObject:
     body: JsonObject = {"type": form.type} if form.type else {}
     if form.json_schema_json:
-        body["json_schema"] = verbatim(form.json_schema_json, "response_format.json_schema_json")
-    if extras:
+        body["json_schema"] = _json_schema(form.json_schema_json, target)
+    if target.own:
         adopt(body, form.extra_json, "response_format.extra_json")
     return body
 
 
-def _put_caller(body: JsonObject, caller: CallerInfo) -> None:
-    for field, value in caller.ListFields():
-        if field.name == "metadata_json":
-            body["metadata"] = verbatim(value, "caller.metadata_json")
-        else:
-            body[field.name] = value
+def _json_schema(text: str, target: Target) -> Any:
+    field = "response_format.json_schema_json"
+    if target.own or "name" in (schema := parse_object(text, field)):
+        return verbatim(text, field)
+    return {"name": _SCHEMA_NAME, **schema}
+
+
+def _put_caller(body: JsonObject, request: GenerationRequest) -> None:
+    caller = request.caller
+    for name in _CALLER:
+        if caller.HasField(name):
+            body[name] = getattr(caller, name)
+    if request.protocol == PROTOCOL_ANTHROPIC and caller.service_tier not in _SHARED_TIERS:
+        body.pop("service_tier", None)
+    if caller.metadata_json:
+        body["metadata"] = verbatim(caller.metadata_json, "caller.metadata_json")

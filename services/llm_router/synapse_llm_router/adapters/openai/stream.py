@@ -10,9 +10,10 @@ import orjson
 from synapse.router.v1.router_pb2 import StreamGenerateResponse
 from synapse_llm_router.adapters import failures
 from synapse_llm_router.adapters.asking import Answer
+from synapse_llm_router.adapters.failures import Malformed
 from synapse_llm_router.adapters.members_json import JsonObject
-from synapse_llm_router.adapters.openai.answer import Malformed
 from synapse_llm_router.adapters.openai.chunks import ChunkReader
+from synapse_llm_router.adapters.streaming import event_value
 
 _DONE = b"[DONE]"
 
@@ -37,11 +38,14 @@ class ChunkEvents:
         if name == b"error":
             raise failures.inside_stream(self._backend, data, self._headers)
         try:
-            chunk = orjson.loads(data)
+            text = self._chunks.more_text(orjson.loads(data))
         except orjson.JSONDecodeError as error:
             raise failures.invalid(self._backend, "an event of the stream is not JSON") from error
-        if failures.is_error(chunk):
-            raise failures.inside_stream(self._backend, data, self._headers)
+        if text is not None:
+            delta = response.events.add().deltas.add()
+            delta.index, delta.content = text
+            return False
+        chunk = event_value(data, self._backend, self._headers)
         try:
             if not self._chunks.read(chunk, response.events.add()):
                 del response.events[-1]

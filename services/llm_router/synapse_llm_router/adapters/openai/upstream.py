@@ -13,7 +13,7 @@ from synapse.router.v1.router_pb2 import GenerateResponse, StreamGenerateRespons
 from synapse_llm_router.adapters import failures
 from synapse_llm_router.adapters.asking import Asker
 from synapse_llm_router.adapters.http_client import Exchange
-from synapse_llm_router.adapters.openai.answer import Malformed, read_answer
+from synapse_llm_router.adapters.openai.answer import read_answer
 from synapse_llm_router.adapters.openai.request import CHAT_PATH, COMPLETIONS_PATH, is_legacy, request_bytes
 from synapse_llm_router.adapters.openai.stream import ChunkEvents, told_at_once
 from synapse_llm_router.adapters.sse import EventSplitter
@@ -29,10 +29,14 @@ _WHOLE = "application/json"
 
 
 class OpenAIUpstream:
-    """A backend on the OpenAI wire at `base_url` (it ends in the version), asked by `asker`."""
+    """A backend on the OpenAI wire at `base_url` (it ends in the version), asked by `asker`.
 
-    def __init__(self, asker: Asker, base_url: str, *, max_event_bytes: int) -> None:
+    With `newer_limit` it takes `max_completion_tokens` alone, as OpenAI's newer models do.
+    """
+
+    def __init__(self, asker: Asker, base_url: str, *, max_event_bytes: int, newer_limit: bool = False) -> None:
         self.name = asker.backend
+        self._newer_limit = newer_limit
         self._asker = asker
         self._max_event_bytes = max_event_bytes
         self._chat = URL(base_url + CHAT_PATH)
@@ -42,13 +46,13 @@ class OpenAIUpstream:
 
     async def generate(self, request: GenerationRequest, model: str, terms: Terms) -> GenerateResponse:
         """The whole answer of its `model` to `request`; raises SynapseError."""
-        body = request_bytes(request, model, stream=False)
+        body = self._body(request, model, stream=False)
         async with await self._asker.post(self._url(request), body, terms) as exchange:
             answer = await self._asker.answer(exchange)
         response = GenerateResponse(origin=answer.origin)
         try:
             read_answer(answer.value, response.generation)
-        except Malformed as error:
+        except failures.Malformed as error:
             raise failures.invalid(self.name, str(error)) from error
         return response
 
@@ -83,13 +87,17 @@ class OpenAIUpstream:
         """Close every connection."""
         await self._asker.close()
 
+    def _body(self, request: GenerationRequest, model: str, *, stream: bool, ask_usage: bool = False) -> bytes:
+        newer = self._newer_limit
+        return request_bytes(request, model, self.name, stream=stream, ask_usage=ask_usage, newer_limit=newer)
+
     def _url(self, request: GenerationRequest) -> URL:
         return self._completions if is_legacy(request) else self._chat
 
     async def _open_stream(self, request: GenerationRequest, model: str, terms: Terms) -> Exchange:
         """The exchange that a stream is asked in; asks without usage where the backend refuses the option."""
         asks = self._asks_usage
-        body = request_bytes(request, model, stream=True, ask_usage=asks)
+        body = self._body(request, model, stream=True, ask_usage=asks)
         refused = False
         exchange = await self._asker.post(self._url(request), body, terms)
         if exchange.status in _REFUSALS and asks:
@@ -97,7 +105,7 @@ class OpenAIUpstream:
                 await self._asker.refusal(exchange, naming=b"stream_options")
             refused = True
             RETRIES.labels(self.name, "stream_options").inc()
-            body = request_bytes(request, model, stream=True, ask_usage=False)
+            body = self._body(request, model, stream=True, ask_usage=False)
             exchange = await self._asker.post(self._url(request), body, terms)
         if refused and exchange.status == 200:
             self._asks_usage = False
