@@ -5,13 +5,15 @@ from __future__ import annotations
 import asyncio
 import json
 import signal
-from contextlib import suppress
+from collections.abc import Iterator
+from concurrent import futures
 from pathlib import Path
 from typing import Any
 
 import grpc
 import orjson
 import pytest
+from opentelemetry.proto.collector.trace.v1 import trace_service_pb2, trace_service_pb2_grpc
 
 from synapse.router.v1 import router_pb2 as wire
 from synapse.router.v1.router_pb2_grpc import RouterServiceStub
@@ -25,6 +27,31 @@ KEY = "sk-very-secret-0123456789"
 HEADER = "hidden-header-value"
 QUOTED = f"Incorrect API key provided: {KEY}, with {HEADER}"
 REFUSAL = orjson.dumps({"error": {"message": QUOTED, "type": "invalid_request_error", "code": "invalid_api_key"}})
+
+
+class Collector(trace_service_pb2_grpc.TraceServiceServicer):
+    """Keeps the text of all traces that it is sent."""
+
+    url = ""
+
+    def __init__(self) -> None:
+        self.told: list[str] = []
+
+    def Export(  # noqa: N802  # the protocol's name
+        self, request: trace_service_pb2.ExportTraceServiceRequest, context: grpc.ServicerContext
+    ) -> trace_service_pb2.ExportTraceServiceResponse:
+        self.told.append(str(request))
+        return trace_service_pb2.ExportTraceServiceResponse()
+
+
+@pytest.fixture
+def collector() -> Iterator[Collector]:
+    server, servicer = grpc.server(futures.ThreadPoolExecutor(2)), Collector()
+    trace_service_pb2_grpc.add_TraceServiceServicer_to_server(servicer, server)
+    servicer.url = f"http://127.0.0.1:{server.add_insecure_port('127.0.0.1:0')}"
+    server.start()
+    yield servicer
+    server.stop(1).wait()
 
 
 def keyed(double: OpenAIDouble, **settings: Any) -> dict[str, Any]:
@@ -44,11 +71,11 @@ async def refusal_of(stub: Stub, form: str = "whole") -> str:
 
 
 async def _asked(stub: Stub) -> None:
-    await stub.Generate(wire.GenerateRequest(request=question()))
+    await stub.Generate(wire.GenerateRequest(request=question()), **ADMIN)
 
 
 async def _streamed(stub: Stub) -> None:
-    _ = [one async for one in stub.StreamGenerate(wire.StreamGenerateRequest(request=question()))]
+    _ = [one async for one in stub.StreamGenerate(wire.StreamGenerateRequest(request=question()), **ADMIN)]
 
 
 @pytest.mark.parametrize("form", ["whole", "streamed"])
@@ -82,7 +109,9 @@ async def test_the_last_failure_of_a_backend_is_told_without_the_key(double: Ope
 
 
 @pytest.mark.parametrize("source", ["settings", "file", "variable"])
-async def test_a_process_that_logs_everything_tells_no_key(tmp_path: Path, double: OpenAIDouble, source: str) -> None:
+async def test_a_process_that_logs_and_traces_everything_tells_no_key(
+    tmp_path: Path, double: OpenAIDouble, collector: Collector, source: str
+) -> None:
     (tmp_path / "key").write_text(KEY)
     keys = {"settings": {"api_key": KEY}, "file": {"api_key_file": str(tmp_path / "key")}, "variable": {}}
     settings = {**keyed(double), "api_key": "", **keys[source]}
@@ -91,16 +120,23 @@ async def test_a_process_that_logs_everything_tells_no_key(tmp_path: Path, doubl
     port, probes = free_port(), free_port()
     where = {"listen": f"127.0.0.1:{port}", "probes": f"127.0.0.1:{probes}", "reload_seconds": 0.05}
     section = {**where, "backends": [settings]}
-    async with a_process(tmp_path, section, BACKEND_KEY=KEY) as process:
+    environ = {
+        "SYNAPSE_MESH__SECRET": "mesh-secret",
+        "SYNAPSE_TELEMETRY__OTLP_ENDPOINT": collector.url,
+        "SYNAPSE_TELEMETRY__TRACE_SAMPLE_RATIO": "1",
+    }
+    async with a_process(tmp_path, section, BACKEND_KEY=KEY, **environ) as process:
         await until_ready(probes)
         told = await _misfortunes(double, port, tmp_path / "config.json", section)
         told += await get(probes, "/metrics")
         process.send_signal(signal.SIGTERM)
         told += b"".join(await process.communicate()).decode()
     assert {request.headers["authorization"] for request in double.requests} == {f"Bearer {KEY}"}
-    assert '"level":"error"' in told
-    assert KEY not in told
-    assert HEADER not in told
+    told += "".join(collector.told)
+    for word in ('"level":"error"', "config_json", "synapse_upstream", "RouterService/StreamGenerate"):
+        assert word in told
+    for secret in (KEY, HEADER, "mesh-secret"):
+        assert secret not in told
 
 
 async def _misfortunes(double: OpenAIDouble, port: int, config: Path, section: dict[str, Any]) -> str:
@@ -108,7 +144,7 @@ async def _misfortunes(double: OpenAIDouble, port: int, config: Path, section: d
     told = ""
     async with open_channel(f"127.0.0.1:{port}", retries=False) as channel:
         stub: Stub = RouterServiceStub(channel)
-        await stub.Generate(wire.GenerateRequest(request=question()))
+        await stub.Generate(wire.GenerateRequest(request=question()), **ADMIN)
         double.behaviour.body = REFUSAL
         for status in (401, 429, 500):
             double.behaviour.status = status
@@ -117,7 +153,6 @@ async def _misfortunes(double: OpenAIDouble, port: int, config: Path, section: d
         told += await refusal_of(stub)
         await asyncio.to_thread(config.write_text, json.dumps({"router": {**section, "default_backend": "nobody"}}))
         await asyncio.sleep(0.6)
-        with suppress(grpc.aio.AioRpcError):
-            told += str(await stub.GetConfig(wire.GetConfigRequest(), **ADMIN))
-        told += str(await stub.GetBackends(wire.GetBackendsRequest()))
+        told += str(await stub.GetConfig(wire.GetConfigRequest(), **ADMIN))
+        told += str(await stub.GetBackends(wire.GetBackendsRequest(), **ADMIN))
     return told
