@@ -43,7 +43,8 @@ Written by `scripts/reference.py` from the code; `make check` fails when it is n
 ## Settings
 
 One JSON file configures every service: an object of the sections below, named by `SYNAPSE_CONFIG_PATH` (default
-`/etc/synapse/config.json`). `SYNAPSE_SECTION__KEY` overrides any setting, `SYNAPSE_CACHE__TTL_SECONDS=60` for example;
+`/etc/synapse/config.json`); [configuration.md](configuration.md) tells how settings, keys and prices are given and
+changed. `SYNAPSE_SECTION__KEY` overrides any setting, `SYNAPSE_CACHE__TTL_SECONDS=60` for example;
 values that are JSON are read as JSON. `SYNAPSE_LOG` or `RUST_LOG` set `telemetry.log_filter`,
 `OTEL_EXPORTER_OTLP_ENDPOINT` sets `telemetry.otlp_endpoint`, `REDIS_URL` sets `cache.redis_url`. A section or key that
 nobody knows is refused by name.
