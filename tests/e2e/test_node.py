@@ -1,4 +1,4 @@
-"""The official OpenAI SDK for Node against the running mesh; its tests lie in node/."""
+"""The official OpenAI and Anthropic SDKs for Node against the running mesh; its tests lie in node/."""
 
 from __future__ import annotations
 
@@ -21,8 +21,9 @@ SECONDS = 90
 @pytest.mark.parametrize("file", FILES)
 def test_the_node_sdk_is_served(mesh_double: MeshProcess, file: str) -> None:
     node = shutil.which("node") or missing("node: this machine has no Node.js")
-    if not (FOLDER / "node_modules" / "openai").exists():
-        missing("openai for Node: not installed, run `make node`")
+    for package in ("openai", "@anthropic-ai/sdk"):
+        if not (FOLDER / "node_modules" / package).exists():
+            missing(f"{package} for Node: not installed, run `make node`")
     mesh = {"SYNAPSE_URL": mesh_double.endpoint.url, "SYNAPSE_KEY": mesh_double.endpoint.key, "SYNAPSE_MODEL": "echo"}
     command = [node, "--test", "--test-reporter=tap", file]
     environment = clean_environment(os.environ) | mesh

@@ -1,6 +1,7 @@
 // What the tests share: the mesh that the environment names, clients of it, and questions.
 
 import { randomUUID } from 'node:crypto';
+import Anthropic from '@anthropic-ai/sdk';
 import OpenAI from 'openai';
 
 const { SYNAPSE_URL, SYNAPSE_KEY } = process.env;
@@ -16,11 +17,26 @@ export function client(options = {}) {
   return new OpenAI({ baseURL: `${SYNAPSE_URL}/v1`, apiKey: SYNAPSE_KEY, maxRetries: 0, defaultHeaders, ...options });
 }
 
+/** A client of Anthropic's protocol in a part of the cache of its own. */
+export function anthropic(options = {}) {
+  const defaultHeaders = { 'x-synapse-namespace': `node.${randomUUID()}` };
+  return new Anthropic({ baseURL: SYNAPSE_URL, apiKey: SYNAPSE_KEY, maxRetries: 0, defaultHeaders, ...options });
+}
+
+/** What the cache did. */
+export const status = (response) => response.headers.get('x-synapse-cache-status');
+
+/** The response to a question, with what the cache did. */
+export async function respond(openai, members = {}) {
+  const { data, response } = await openai.responses.create({ model: MODEL, input: QUESTION, ...members }).withResponse();
+  return { data, status: status(response) };
+}
+
 /** The answer to one user message, with what the cache did. */
 export async function ask(openai, prompt, members = {}, options = {}) {
   const body = { model: MODEL, messages: [{ role: 'user', content: prompt }], ...members };
   const { data, response } = await openai.chat.completions.create(body, options).withResponse();
-  return { data, status: response.headers.get('x-synapse-cache-status'), headers: response.headers };
+  return { data, status: status(response), headers: response.headers };
 }
 
 /** The chunks of a streamed answer, with what the cache did. */
