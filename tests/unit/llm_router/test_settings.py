@@ -52,6 +52,14 @@ def test_an_endpoint_ends_in_its_version(endpoint: str, base: str) -> None:
         ({"backends": [backend(timeout=1)]}, "router.backends.0.timeout"),
         ({"backends": [backend(), backend()]}, "two backends are called 'a'"),
         ({"backends": [backend()], "default_backend": "b"}, "default_backend 'b'"),
+        ({"backends": [backend(health={"path": "health"})]}, "router.backends.0.health.path"),
+        ({"backends": [backend(caller_keys="maybe")]}, "router.backends.0.caller_keys"),
+        ({"strategy": "random"}, "router.strategy"),
+        ({"retries": {"max_retries": -1}}, "router.retries.max_retries"),
+        ({"routes": [{"model": "m"}, {"model": "m"}]}, "two routes are for the model 'm'"),
+        ({"routes": [{"model": "m", "targets": [{"backend": "b"}]}]}, "the route of 'm' names the unknown backend 'b'"),
+        ({"routes": [{"model": "m", "fallbacks": [{"model": "m"}]}]}, "the route of 'm' falls back on itself"),
+        ({"routes": [{"model": "m", "fallbacks": [{"model": "x", "on": ["bad"]}]}]}, "router.routes.0.fallbacks.0.on"),
     ],
 )
 def test_what_is_wrong_is_named(settings: dict[str, Any], named: str) -> None:
@@ -67,3 +75,20 @@ def test_secrets_are_not_shown() -> None:
 def test_nothing_needs_to_be_set() -> None:
     settings = section()
     assert (settings.listen, settings.probes, settings.backends) == ("127.0.0.1:50053", "127.0.0.1:9053", ())
+
+
+@pytest.mark.parametrize(
+    ("settings", "seconds", "url"),
+    [
+        ({"provider": "vllm", "endpoint": "http://h/v1"}, 10, "http://h/health"),
+        ({"provider": "ollama"}, 10, "http://h/api/version"),
+        ({"provider": "llamacpp", "endpoint": "http://h/sub"}, 10, "http://h/sub/health"),
+        ({"provider": "openai"}, 0, "http://h/v1/models"),
+        ({"health": {"interval_seconds": 3}}, 3, "http://h/v1/models"),
+        ({"provider": "tgi", "health": {"interval_seconds": 0}}, 0, "http://h/health"),
+        ({"health": {"path": "/up?deep=1", "interval_seconds": 5}}, 5, "http://h/up?deep=1"),
+    ],
+)
+def test_own_servers_are_watched_and_services_are_not(settings: dict[str, Any], seconds: float, url: str) -> None:
+    one = BackendSettings(**{"name": "a", "endpoint": "http://h", **settings})
+    assert (one.health.interval_of(one.provider), one.health_url) == (seconds, url)
