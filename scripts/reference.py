@@ -72,7 +72,8 @@ def _settings(name: str, model: type[BaseModel]) -> list[str]:
         default = field.get_default(call_default_factory=True)
         text = " ".join((field.description or "").split())
         lines.append(f"| `{key}` | {_shown(default)} | {text} |")
-        nested += [(f"{name}.{key}[]", inner) for inner in _models_in(field.annotation)]
+        several = "[]" if typing.get_origin(field.annotation) is tuple else ""
+        nested += [(f"{name}.{key}{several}", inner) for inner in _models_in(field.annotation)]
     lines.append("")
     for path, inner in nested:
         lines += _settings(path, inner)
@@ -91,8 +92,12 @@ def _shown(default: object) -> str:
         return "required"
     if isinstance(default, SecretStr):
         default = default.get_secret_value()
+    if isinstance(default, BaseModel):
+        return "as below"
     if default is None or default == "" or default in ((), {}):
         return "none"
+    if isinstance(default, tuple):
+        default = ", ".join(map(str, default))
     return f"`{default}`".replace("True", "true").replace("False", "false")
 
 
