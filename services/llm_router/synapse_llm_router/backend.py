@@ -78,6 +78,7 @@ class Backend:
         self.name = traits.name
         self.upstream = upstream
         self.series = metrics.BackendSeries(traits.name)
+        self.series.up.set(1)
         self.places = Places(traits.max_in_flight, max_queued=traits.max_queued, tell=self.series.queued.set)
         self.breaker = Breaker(rules.breaker, clock=clock)
         self.budget = RetryBudget(rules.retries.budget_ratio, rules.retries.budget_reserve)
