@@ -48,7 +48,7 @@ class OllamaDouble(HttpDouble):
             return await self._plain(writer, {"models": models}, status=how.status)
         if request.path not in {"/api/chat", "/api/generate"}:
             return await self._plain(writer, {"error": "404 page not found"}, status=404)
-        if body["model"] not in how.models:
+        if not {body["model"], f"{body['model']}:latest"} & {*how.models}:
             return await self._plain(writer, {"error": f"model '{body['model']}' not found"}, status=404)
         lines = self._lines(body, chat=request.path == "/api/chat")
         if body.get("stream", True) and how.status == 200 and how.body is None:

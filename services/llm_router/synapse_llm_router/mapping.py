@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Mapping
+from functools import lru_cache
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import AfterValidator, Field, field_validator, model_validator
@@ -95,6 +96,7 @@ def _filled_text(template: str, values: Mapping[str, Any], write: Callable[[Any]
     return _PIECE.sub(lambda piece: write(values[piece.group(1)]) if piece.group(1) else piece.group()[0], template)
 
 
+@lru_cache(maxsize=1024)
 def steps_of(pointer: str) -> tuple[str, ...]:
     """The steps of a JSON pointer."""
     return tuple(step.replace("~1", "/").replace("~0", "~") for step in pointer.split("/")[1:])
