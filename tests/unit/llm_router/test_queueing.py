@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from synapse_llm_router.queueing import NoPlace, Places, wait_for_place
 
@@ -92,3 +94,29 @@ def test_without_a_limit_there_is_always_a_place() -> None:
     for _ in range(1000):
         assert places.free
         places.take()
+
+
+@given(limit=st.integers(1, 3), steps=st.lists(st.sampled_from(["come", "go", "give up"]), max_size=40))
+def test_no_place_is_lost_or_given_twice(limit: int, steps: list[str]) -> None:
+    async def play() -> None:
+        places = Places(limit, max_queued=50)
+        waiters: list[asyncio.Task[Places]] = []
+        for step in steps:
+            if step == "come" and places.free:
+                places.take()
+            elif step == "come":
+                waiters.append(await waiting([places]))
+            elif step == "go" and places.in_flight:
+                places.leave()
+            elif step == "give up" and waiters:
+                waiters.pop(len(waiters) // 2).cancel()
+            await asyncio.sleep(0)
+            assert places.in_flight <= limit
+            assert places.free <= (not places.queue)
+        while places.in_flight:
+            places.leave()
+            await asyncio.sleep(0)
+        assert not places.queue
+        await asyncio.gather(*waiters)
+
+    asyncio.run(play())
