@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from functools import partial
 
 from synapse.embed.v1 import embed_pb2
-from synapse_embed.adapters import build, minilm
+from synapse_embed.adapters import minilm
 from synapse_embed.adapters.hashing import HashingModel
 from synapse_embed.batcher import BatchLimits, batching
 from synapse_embed.embedder import Embedder, Limits
@@ -85,6 +85,8 @@ async def _embedder(settings: EmbedSettings, stack: AsyncExitStack) -> tuple[Cal
         embedder = over(await stack.enter_async_context(batching(model, _batch_limits(settings))))
         await embedder.warm_up()
         return lambda: embedder, None
+    from synapse_embed.adapters import build  # its libraries cost memory that the bundled model does without
+
     limits = RemoteLimits(calls=settings.calls, batch_texts=settings.batch_texts, queue_texts=settings.queue_texts)
     source = Source(build.backend(settings, stack), limits, over, dimension=settings.dimension)
     await source.connect(within_seconds=settings.start_seconds)
@@ -94,6 +96,8 @@ async def _embedder(settings: EmbedSettings, stack: AsyncExitStack) -> tuple[Cal
 async def _ranker(settings: EmbedSettings, embedder: Callable[[], Embedder], stack: AsyncExitStack) -> Ranker:
     if settings.rerank.provider == "similarity":
         return SimilarityRanker(embedder)
+    from synapse_embed.adapters import build
+
     return await build.ranker(settings, stack)
 
 

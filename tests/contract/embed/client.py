@@ -27,6 +27,7 @@ class Client:
 
     def __init__(self, running: Running, channel: grpc.aio.Channel) -> None:
         self.running = running
+        self.nothing = embed_pb2.ListModelsRequest()
         self.health: Any = health_pb2_grpc.HealthStub(channel)  # type: ignore[no-untyped-call]
         self.stub = embed_pb2_grpc.EmbedServiceStub(channel)
 

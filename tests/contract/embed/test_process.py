@@ -81,3 +81,31 @@ def test_a_port_in_use_is_said_in_one_line() -> None:
     assert child.returncode == 69
     assert b"Traceback" not in complaint
     assert address.encode() in complaint or b"in use" in complaint
+
+
+def test_it_ends_on_sigterm_while_a_backend_is_waited_for() -> None:
+    port = free_port()
+    variables = {
+        "SYNAPSE_EMBED__LISTEN": f"127.0.0.1:{free_port()}",
+        "SYNAPSE_EMBED__PROBES": f"127.0.0.1:{port}",
+        "SYNAPSE_EMBED__PROVIDER": "tei",
+        "SYNAPSE_EMBED__TEI__ENDPOINT": f"http://127.0.0.1:{free_port()}",
+    }
+    with process(**variables) as child:
+        deadline = time.monotonic() + START_SECONDS
+        while status(port) != 503 and time.monotonic() < deadline:
+            time.sleep(0.05)
+        time.sleep(0.5)
+        child.send_signal(signal.SIGTERM)
+        output, complaint = child.communicate(timeout=20)
+    assert child.returncode == 0
+    assert b"Traceback" not in complaint
+    assert b"does not answer yet" in output + complaint
+
+
+def test_a_backend_without_its_section_is_said_in_one_line() -> None:
+    with process(SYNAPSE_EMBED__PROVIDER="triton") as child:
+        _, complaint = child.communicate(timeout=START_SECONDS)
+    assert child.returncode == 78
+    assert b"needs the section embed.triton" in complaint
+    assert b"Traceback" not in complaint

@@ -8,8 +8,9 @@ from contextlib import asynccontextmanager
 import pytest
 
 from synapse_embed.batcher import BatchLimits, batching
-from synapse_embed.embedder import Embedder, KeptVectors, Limits
+from synapse_embed.embedder import Embedder, Limits
 from synapse_embed.errors import BadRequest, TextTooLong, TooSlow, UnknownModel
+from synapse_embed.kept import KeptVectors
 from synapse_embed.model import Vector
 from tests.unit.embed.instruments import HeldModel, alone
 
