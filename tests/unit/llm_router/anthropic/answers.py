@@ -20,11 +20,11 @@ thoughts = st.one_of(
     st.fixed_dictionaries({"type": st.just("redacted_thinking"), "data": names}),
 )
 plain_calls = st.fixed_dictionaries(
-    {"type": st.just("tool_use"), "id": texts, "name": texts, "input": objects.filter(bool)}
+    {"type": st.just("tool_use"), "id": names, "name": names, "input": objects.filter(bool)}
 )
-calls = members({"type": st.just("tool_use"), "id": texts, "name": texts, "input": objects}, {"caller": objects})
+calls = members({"type": st.just("tool_use"), "id": names, "name": names, "input": objects}, {"caller": objects})
 others = st.one_of(
-    members({"type": st.just("server_tool_use"), "id": texts, "name": texts, "input": objects}, {}),
+    members({"type": st.just("server_tool_use"), "id": names, "name": names, "input": objects}, {}),
     members({"type": st.just("web_search_tool_result"), "tool_use_id": texts, "content": st.lists(objects)}, {}),
 )
 usual = st.tuples(
@@ -35,7 +35,7 @@ stops = st.one_of(
     st.sampled_from(
         ["end_turn", "max_tokens", "tool_use", "refusal", "pause_turn", "model_context_window_exceeded"]
     ).map(lambda word: {"stop_reason": word, "stop_sequence": None}),
-    texts.map(lambda stop: {"stop_reason": "stop_sequence", "stop_sequence": stop}),
+    names.map(lambda stop: {"stop_reason": "stop_sequence", "stop_sequence": stop}),
     st.just({"stop_reason": "stop_sequence", "stop_sequence": None}),
 )
 usages = members(

@@ -51,7 +51,7 @@ def plain(body: dict[str, Any]) -> dict[str, Any]:
 
 
 @settings(max_examples=300, deadline=None)
-@given(requests)
+@given(requests())
 def test_every_request_comes_out_as_it_went_in(body: dict[str, Any]) -> None:
     assert plain(sent(read_request(body))) == plain(body)
 
