@@ -57,7 +57,7 @@ def _failure(reply: Reply) -> EmbedError:
     message = _message(reply)
     known: EmbedError
     match reply.status:
-        case 400 | 413 | 422 if reply.status == 413 or _TOO_LONG.search(message):
+        case 400 | 413 | 422 | 500 if reply.status == 413 or _TOO_LONG.search(message):  # llama.cpp says 500
             known = TooLong(message)
         case 400 | 413 | 422:
             text = f"the embedding backend refuses the input: {message}"
