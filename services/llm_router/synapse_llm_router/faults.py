@@ -144,12 +144,13 @@ def is_loading(error: SynapseError, *, watched: bool) -> bool:
     """Whether a backend that never answered yet may fail so because it is loading its model.
 
     It takes no connection; or, where health checks watch it (`watched`) and so will see its end, something in front of
-    it says that nobody is there.
+    it, such as a container's proxy, hangs up or says that nobody is there.
     """
-    if error.reason == "UPSTREAM_UNREACHABLE":
-        return True
+    if error.reason == "UPSTREAM_UNREACHABLE" or not watched:
+        return error.reason == "UPSTREAM_UNREACHABLE"
     told = provider_error(error)
-    return watched and error.reason == "PROVIDER_ERROR" and told is not None and told.http_status in _NOBODY_THERE
+    nobody_there = told is not None and error.reason == "PROVIDER_ERROR" and told.http_status in _NOBODY_THERE
+    return nobody_there or error.reason == "UPSTREAM_TRUNCATED"
 
 
 def is_backends_fault(error: SynapseError, fault: Fault) -> bool:

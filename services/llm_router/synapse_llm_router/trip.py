@@ -189,9 +189,14 @@ class Trip:
         return False
 
     def _told(self, error: SynapseError, target: Target | None) -> SynapseError:
-        """What the caller is told of `error`: of a backend that never answered yet also when to try again."""
-        if target is not None and error.retry_after_seconds is None and self._backends[target.backend].is_starting:
-            error.retry_after_seconds = self._backends[target.backend].traits.starting_retry_seconds
+        """What the caller is told of `error`: that its backend starts, where health checks will see the end of that."""
+        backend = self._backends[target.backend] if target else None
+        if backend is None or not backend.is_starting:
+            return error
+        if backend.traits.watched:
+            return refusals.starting(self._route.model, [backend])
+        if error.retry_after_seconds is None:
+            error.retry_after_seconds = backend.traits.starting_retry_seconds
         return error
 
     def _note(self, what: str, error: SynapseError, fault: Fault, target: Target | None) -> None:

@@ -10,6 +10,7 @@ from synapse_llm_router.adapters import failures
 from synapse_llm_router.backend import State
 from synapse_llm_router.faults import Fault
 from synapse_llm_router.routing import Fallback
+from synapse_runtime.errors import SynapseError
 from tests.unit.llm_router.rigged import RETRIES, Rig
 from tests.unit.llm_router.scripted import HANG, Scripted, answered, provider
 from tests.unit.llm_router.test_trip import failure
@@ -129,14 +130,17 @@ async def test_without_checks_a_single_request_finds_that_it_has_started() -> No
     assert rig.backends["a"].state is State.HEALTHY
 
 
-async def test_a_watched_backend_behind_a_503_is_starting_and_an_unwatched_is_not() -> None:
-    a, b = Scripted("a", answered(503)), Scripted("b", answered(503))
-    rig = Rig({"m": [a], "x": [b]}, watched=True)
-    error = await failure(rig)
-    assert (provider(error).http_status, error.retry_after_seconds) == (503, 10)
+@pytest.mark.parametrize("error", [answered(503), failures.truncated("a"), failures.unreachable("a", "refused")])
+async def test_a_watched_backend_behind_a_proxy_is_starting(error: SynapseError) -> None:
+    rig = Rig({"m": [Scripted("a", error)]}, watched=True)
+    told = await failure(rig)
+    assert (told.reason, told.retry_after_seconds) == ("BACKEND_STARTING", 10)
     assert rig.backends["a"].is_starting
-    rig = Rig({"m": [Scripted("a", answered(503))]}, watched=False)
-    await failure(rig)
+
+
+async def test_an_unwatched_backend_that_says_503_is_not_starting() -> None:
+    rig = Rig({"m": [Scripted("a", answered(503))]})
+    assert provider(await failure(rig)).http_status == 503
     assert not rig.backends["a"].is_starting
 
 
