@@ -3,15 +3,27 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, Literal, Self
+from typing import Annotated, Any, Literal, Self
 from urllib.parse import urlsplit
 
-from pydantic import Field, SecretStr, field_validator, model_validator
+from pydantic import AfterValidator, Field, SecretStr, field_validator, model_validator
 
 from synapse_runtime.settings import Section
 
 Provider = Literal["bundled", "hashing", "triton", "tei", "openai"]
+_HEADER_NAME = r"^[A-Za-z0-9!#$%&'*+.^_`|~-]+$"
 RankProvider = Literal["similarity", "tei", "openai"]
+
+
+def _sendable(value: SecretStr) -> SecretStr:
+    text = value.get_secret_value()
+    if not (text.isascii() and text.isprintable()):
+        raise ValueError("holds signs that cannot be sent, perhaps the end of a line")
+    return value
+
+
+HeaderText = Annotated[SecretStr, AfterValidator(_sendable)]
+"""A secret that goes into a header."""
 
 
 def _checked_url(value: str, schemes: tuple[str, ...]) -> str:
@@ -28,7 +40,7 @@ class TeiSettings(Section):
 
     endpoint: str
     """http:// or https:// for its HTTP API, grpc:// for the port of its -grpc images."""
-    api_key: SecretStr = SecretStr("")
+    api_key: HeaderText = SecretStr("")
     """The server's --api-key; empty sends none."""
     model: str = ""
     """The model id that must be served; empty takes what is."""
@@ -93,9 +105,9 @@ class OpenAISettings(Section):
 
     endpoint: str
     """Base URL, with or without /v1."""
-    api_key: SecretStr = SecretStr("")
+    api_key: HeaderText = SecretStr("")
     """Sent as the bearer; empty sends none."""
-    headers: dict[str, SecretStr] = Field(default_factory=dict)
+    headers: dict[Annotated[str, Field(pattern=_HEADER_NAME)], HeaderText] = Field(default_factory=dict)
     """Further headers of every request."""
     model: str = Field(min_length=1)
     """The model asked for."""
@@ -127,7 +139,7 @@ class RerankSettings(Section):
     """The cosine of the embedder's vectors, a TEI with a reranker, or a backend with /v1/rerank (vLLM, for example)."""
     endpoint: str = ""
     """As `embed.tei.endpoint` or `embed.openai.endpoint`; needed for those two."""
-    api_key: SecretStr = SecretStr("")
+    api_key: HeaderText = SecretStr("")
     """Sent as the bearer; empty sends none."""
     model: str = ""
     """The model asked for; needed for openai. For tei the model id that must be served, empty takes what is."""

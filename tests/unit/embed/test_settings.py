@@ -7,6 +7,7 @@ import pytest
 from synapse_embed.settings import EmbedSettings
 from synapse_runtime.settings import Config, SettingsError
 
+OPENAI = {"endpoint": "http://x", "model": "m", "max_tokens": 512}
 TRITON = {"endpoint": "x:8001", "model": "m", "max_tokens": 512}
 
 
@@ -36,6 +37,9 @@ def test_the_defaults_listen_on_loopback_only() -> None:
         ({"triton": {"endpoint": "http://x:1", "model": "m", "max_tokens": 512}}, "embed.triton.endpoint"),
         ({"triton": {**TRITON, "inputs": "tokens"}}, "needs tokenizer"),
         ({"triton": {**TRITON, "pooling": "mean"}}, "pooling here needs inputs=tokens"),
+        ({"tei": {"endpoint": "http://x", "api_key": "k\n"}}, "embed.tei.api_key.*end of a line"),
+        ({"openai": {**OPENAI, "headers": {"x-a": "\r\n"}}}, "embed.openai.headers.x-a"),
+        ({"openai": {**OPENAI, "headers": {"x a": "b"}}}, "embed.openai.headers"),
         ({"rerank": {"provider": "tei"}}, "embed.rerank"),
         ({"rerank": {"provider": "openai", "endpoint": "http://x"}}, "needs model"),
     ],
