@@ -86,6 +86,8 @@ class BackendSettings(Section):
     """Longest answer, decompressed."""
     max_event_bytes: int = Field(default=8 * 1024 * 1024, ge=1024)
     """Longest single event of a stream."""
+    default_max_tokens: int = Field(default=4096, ge=1, le=10_000_000)
+    """Limit of the answer's tokens on the anthropic wire, which demands one, where the question has none."""
     max_in_flight: int = Field(default=0, ge=0, le=65_536)
     """Requests it is given at once; more wait. 0 gives it any number."""
     max_queued: int = Field(default=100, ge=0, le=65_536)

@@ -59,8 +59,17 @@ async def test_vllm_gets_its_key_as_a_bearer(double: AnthropicDouble) -> None:
     assert "x-api-key" not in double.requests[0].headers
 
 
+async def test_a_question_without_a_limit_gets_the_configured_one(double: AnthropicDouble) -> None:
+    request = question()
+    request.sampling.ClearField("max_tokens")
+    async with asking(double, provider="anthropic", default_max_tokens=77) as upstream:
+        await whole(upstream, request)
+    assert double.requests[0].body["max_tokens"] == 77
+
+
 @pytest.mark.parametrize("suffix", ["", "/", "/v1", "/v1/"])
 async def test_an_endpoint_is_taken_with_and_without_v1(double: AnthropicDouble, suffix: str) -> None:
+    double.url += suffix
     async with asking(double, provider="anthropic") as upstream:
         await whole(upstream, question())
     assert double.requests[0].path == "/v1/messages"

@@ -35,7 +35,8 @@ def _of_its_wire(backend: BackendSettings) -> Upstream:
             newer = backend.provider == "openai"
             return OpenAIUpstream(asker, backend.base_url, max_event_bytes=most, newer_limit=newer)
         case "anthropic":
-            return AnthropicUpstream(asker, backend.base_url, max_event_bytes=most)
+            limit = backend.default_max_tokens
+            return AnthropicUpstream(asker, backend.base_url, max_event_bytes=most, default_max_tokens=limit)
         case "ollama":
             return OllamaUpstream(asker, backend.root_url, max_event_bytes=most)
         case "tgi":

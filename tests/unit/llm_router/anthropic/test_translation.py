@@ -251,4 +251,6 @@ def test_thinking_asked_for_by_grpc_clients_is_translated(fields: dict[str, Any]
     request = read_request({"model": "m", "messages": [said("user", "Hi")]})
     for name, value in fields.items():
         setattr(request.reasoning, name, value)
-    assert orjson.loads(request_bytes(request, "m", "claude", stream=False))["thinking"] == thinking
+    body = orjson.loads(request_bytes(request, "m", "claude", stream=False, default_max_tokens=100))
+    assert body["thinking"] == thinking
+    assert body["max_tokens"] == 100 + thinking.get("budget_tokens", 0)

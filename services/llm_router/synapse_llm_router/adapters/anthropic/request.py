@@ -22,7 +22,7 @@
 | `stream`                                          | nowhere: each hop decides for itself                           |
 | everything else                                   | `extra_json`                                                   |
 
-A question that came in another protocol gets DEFAULT_MAX_TOKENS where it tells no limit. It loses what only tunes
+A question without a limit gets the backend's default. One that came in another protocol loses what only tunes
 (`seed`, `min_p`, the penalties), what only labels (`metadata`, `store`, a cache key), and of a JSON schema its name,
 description and `strict`; no effort (`none`) turns thinking off, `minimal` is `low`. Several choices, token
 probabilities and biases, JSON without a schema, other outputs than text and plain completions are refused.
@@ -43,7 +43,7 @@ if TYPE_CHECKING:
     from synapse.llm.v1.request_pb2 import CallerInfo, GenerationRequest, Reasoning, ResponseFormat, Sampling, Tool
 
 DEFAULT_MAX_TOKENS = 4096
-"""Limit of the answer's tokens where the question has none; the protocol demands one."""
+"""Limit of the answer's tokens where neither the question nor the configuration has one; the protocol demands it."""
 _MODES = {ToolChoice.MODE_AUTO: "auto", ToolChoice.MODE_NONE: "none", ToolChoice.MODE_REQUIRED: "any"}
 _IDLE = frozenset({ToolChoice.MODE_UNSPECIFIED, ToolChoice.MODE_AUTO, ToolChoice.MODE_NONE})
 _SAMPLING = frozenset({"temperature", "top_p", "top_k"})
@@ -52,10 +52,21 @@ _EFFORTS = {"minimal": "low"}
 _NOT_COUNTED = frozenset({"max_tokens", "stop_sequences", "metadata", "service_tier", "stream", *_SAMPLING})
 
 
-def request_bytes(request: GenerationRequest, model: str, backend: str, *, stream: bool) -> bytes:
-    """The HTTP body that asks `request` of the upstream's `model`; raises InvalidArgument for what cannot be asked."""
+def request_bytes(
+    request: GenerationRequest,
+    model: str,
+    backend: str,
+    *,
+    stream: bool,
+    default_max_tokens: int = DEFAULT_MAX_TOKENS,
+) -> bytes:
+    """The HTTP body that asks `request` of the upstream's `model`; raises InvalidArgument for what cannot be asked.
+
+    `default_max_tokens` is the limit of an answer to a question without one, what it thinks by budget not counted.
+    """
     body = request_body(request, model, backend)
     body.pop("stream", None)
+    body.setdefault("max_tokens", default_max_tokens + request.reasoning.budget_tokens)
     if stream:
         body["stream"] = True
     return jsontext.encode(body)
@@ -75,10 +86,11 @@ def headers_of(request: GenerationRequest) -> dict[str, str]:
 
 
 def request_body(request: GenerationRequest, model: str, backend: str) -> JsonObject:
-    """The members of the request, without the one about streaming."""
+    """The members of the request, without the one about streaming, and without a limit where it tells none."""
     target = Target(backend, own=request.protocol == PROTOCOL_ANTHROPIC)
     _refuse_others(request, target)
-    body: JsonObject = {"model": model, "max_tokens": _max_tokens(request.sampling)}
+    body: JsonObject = {"model": model}
+    _put_limit(body, request.sampling)
     put_conversation(body, request.messages, target)
     _put_sampling(body, request.sampling)
     _put_tools(body, request, target)
@@ -100,10 +112,11 @@ def _refuse_others(request: GenerationRequest, target: Target) -> None:
     refusing.require_known(target, request.sampling, _KNOWN)
 
 
-def _max_tokens(sampling: Sampling) -> int:
+def _put_limit(body: JsonObject, sampling: Sampling) -> None:
     if sampling.HasField("max_tokens"):
-        return sampling.max_tokens
-    return sampling.max_completion_tokens if sampling.HasField("max_completion_tokens") else DEFAULT_MAX_TOKENS
+        body["max_tokens"] = sampling.max_tokens
+    elif sampling.HasField("max_completion_tokens"):
+        body["max_tokens"] = sampling.max_completion_tokens
 
 
 def _put_sampling(body: JsonObject, sampling: Sampling) -> None:

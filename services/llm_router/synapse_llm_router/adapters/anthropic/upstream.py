@@ -13,7 +13,7 @@ from synapse.llm.v1.request_pb2 import GenerationRequest
 from synapse.router.v1.router_pb2 import GenerateResponse, ProviderError, StreamGenerateResponse
 from synapse_llm_router.adapters import failures
 from synapse_llm_router.adapters.anthropic.answer import read_answer
-from synapse_llm_router.adapters.anthropic.request import count_bytes, headers_of, request_bytes
+from synapse_llm_router.adapters.anthropic.request import DEFAULT_MAX_TOKENS, count_bytes, headers_of, request_bytes
 from synapse_llm_router.adapters.anthropic.stream import MessageEvents
 from synapse_llm_router.adapters.asking import Asker
 from synapse_llm_router.adapters.sse import EventSplitter
@@ -32,9 +32,12 @@ _MOST_PAGES = 100
 class AnthropicUpstream:
     """A backend on Anthropic's wire at `base_url` (it ends in the version), asked by `asker`."""
 
-    def __init__(self, asker: Asker, base_url: str, *, max_event_bytes: int) -> None:
+    def __init__(
+        self, asker: Asker, base_url: str, *, max_event_bytes: int, default_max_tokens: int = DEFAULT_MAX_TOKENS
+    ) -> None:
         self.name = asker.backend
         self._asker = asker
+        self._default_max_tokens = default_max_tokens
         self._max_event_bytes = max_event_bytes
         self._messages = URL(base_url + "/messages")
         self._count = URL(base_url + "/messages/count_tokens")
@@ -42,7 +45,7 @@ class AnthropicUpstream:
 
     async def generate(self, request: GenerationRequest, model: str, terms: Terms) -> GenerateResponse:
         """The whole answer of its `model` to `request`; raises SynapseError."""
-        body = request_bytes(request, model, self.name, stream=False)
+        body = self._body(request, model, stream=False)
         async with await self._asker.post(self._messages, body, terms, headers=headers_of(request)) as exchange:
             answer = await self._asker.answer(exchange)
         response = GenerateResponse(origin=answer.origin)
@@ -56,7 +59,7 @@ class AnthropicUpstream:
         self, request: GenerationRequest, model: str, terms: Terms
     ) -> AsyncGenerator[StreamGenerateResponse, None]:
         """The answer as it comes; raises SynapseError after the events that came before the fault."""
-        body = request_bytes(request, model, self.name, stream=True)
+        body = self._body(request, model, stream=True)
         async with await self._asker.post(self._messages, body, terms, headers=headers_of(request)) as exchange:
             await self._asker.require_stream(exchange, _EVENT_STREAM)
             splitter = EventSplitter(max_event_bytes=self._max_event_bytes)
@@ -96,6 +99,9 @@ class AnthropicUpstream:
     async def close(self) -> None:
         """Close every connection."""
         await self._asker.close()
+
+    def _body(self, request: GenerationRequest, model: str, *, stream: bool) -> bytes:
+        return request_bytes(request, model, self.name, stream=stream, default_max_tokens=self._default_max_tokens)
 
 
 def _raise_if_told(error: SynapseError) -> None:
