@@ -1,6 +1,7 @@
-"""A closed-loop HTTP load driver: so many connections, each asks again as soon as it was answered.
+"""An HTTP load driver: a closed loop, whose connections ask again as soon as they were answered, or streams side by side.
 
-It costs about 20 us CPU per request of 2 kB; a run tells how much of a core the driver used, so that a saturated driver shows.
+It costs about 20 us CPU per request of 2 kB; a run tells how much of a core the driver used, so that a saturated driver
+shows.
 """
 
 from __future__ import annotations
@@ -9,55 +10,19 @@ import asyncio
 import re
 import time
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
 import httptools
-import orjson
 
-from tests.bench.questions import Question
+from tests.bench.doors import Ask
 
-ANSWER_BEGINS = b'"content":"['
+STALL_SECONDS = 0.25
+"""A longer silence inside a stream is a stall."""
 _TIER = b"x-synapse-cache-status"
 _STAMP = re.compile(rb"@([0-9a-f]{8,16})")
 _DRAIN_SECONDS = 20.0
-
-
-@dataclass(frozen=True, slots=True)
-class Ask:
-    """A request ready to be sent, the bytes that a right answer has, and what kind of question it is."""
-
-    raw: bytes
-    expected: bytes
-    kind: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Door:
-    """Where requests go: a port of this machine, the path, and the headers besides those of every request."""
-
-    port: int
-    path: str = "/v1/chat/completions"
-    headers: tuple[tuple[str, str], ...] = ()
-
-    def ask(self, body: object, expected: bytes, kind: str = "") -> Ask:
-        """A POST of `body` whose right answer contains `expected`."""
-        content = orjson.dumps(body)
-        lines = [f"POST {self.path} HTTP/1.1", f"Host: 127.0.0.1:{self.port}", "Content-Type: application/json"]
-        lines += [f"{name}: {value}" for name, value in self.headers]
-        head = "\r\n".join([*lines, f"Content-Length: {len(content)}", "", ""])
-        return Ask(head.encode() + content, expected, kind)
-
-    def chats(
-        self, questions: Iterable[Question], *, model: str = "bench", stream: bool = False, kind: str = ""
-    ) -> Iterator[Ask]:
-        """Chat completions that ask `questions`."""
-        extra = {"stream": True} if stream else {}
-        for question in questions:
-            message = {"role": "user", "content": question.text}
-            expected = ANSWER_BEGINS + f"{question.key}]".encode()
-            yield self.ask({"model": model, "messages": [message], **extra}, expected, kind)
 
 
 Moment: TypeAlias = tuple[float, float, str, str]
@@ -75,8 +40,15 @@ class Tally:
     tiers: Counter[str] = field(default_factory=Counter)
     errors: Counter[str] = field(default_factory=Counter)
     events: int = 0
+    stalls: int = 0
+    longest_silence: float = 0.0
     wrong: int = 0
     seconds: float = 0.0
+
+    def heard_after(self, silence: float) -> None:
+        """Note the time between two events of a stream."""
+        self.longest_silence = max(self.longest_silence, silence)
+        self.stalls += silence > STALL_SECONDS
 
 
 class _Client(asyncio.Protocol):
@@ -86,7 +58,7 @@ class _Client(asyncio.Protocol):
         self._run = run
         self.idle = asyncio.get_running_loop().create_future()
         self._transport: asyncio.Transport | None = None
-        self._ask = Ask(b"", b"")
+        self._ask = Ask(b"", b"", b"")
         self._asking = False
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -116,7 +88,7 @@ class _Client(asyncio.Protocol):
         self._ask, self._asking = ask, True
         self._body: list[bytes] = []
         self._tier = ""
-        self._first = 0.0
+        self._first = self._last = 0.0
         self._began = time.perf_counter()
         self._transport.write(ask.raw)
 
@@ -130,11 +102,14 @@ class _Client(asyncio.Protocol):
             self._tier = value.decode()
 
     def on_body(self, body: bytes) -> None:
-        if not self._first and ANSWER_BEGINS in body:
+        if not self._first and self._ask.opens in body:
             self._first = time.perf_counter()
         if b"@" in body:
-            now = time.monotonic_ns()
-            self._run.tally.lags += [(now - int(stamp, 16)) / 1e9 for stamp in _STAMP.findall(body)]
+            now, tally = time.monotonic_ns(), self._run.tally
+            tally.lags += [(now - int(stamp, 16)) / 1e9 for stamp in _STAMP.findall(body)]
+            if self._last:
+                tally.heard_after(now / 1e9 - self._last)
+            self._last = now / 1e9
         self._body.append(body)
 
     def on_message_complete(self) -> None:
@@ -164,9 +139,11 @@ class _Client(asyncio.Protocol):
 class _Run:
     """The state that all connections of one run share."""
 
-    def __init__(self, asks: Iterator[Ask], seconds: float, *, timeline: bool, pause_seconds: float) -> None:
+    def __init__(
+        self, tally: Tally, asks: Iterator[Ask], seconds: float, *, timeline: bool = False, pause_seconds: float = 0.0
+    ) -> None:
         self.pause_seconds = pause_seconds
-        self.tally = Tally()
+        self.tally = tally
         self._asks = asks
         self._until = time.perf_counter() + seconds
         self._timeline = timeline
@@ -182,7 +159,7 @@ class _Run:
 
     def misled(self, body: bytes, ask: Ask, began: float) -> None:
         """Count a reply without the right answer: wrong when it has another."""
-        if ANSWER_BEGINS in body:
+        if ask.opens in body:
             self.tally.wrong += 1
             self.note(ask, "wrong answer", began, time.perf_counter())
         else:
@@ -212,18 +189,38 @@ async def drive(
 
     Each connection waits `pause_seconds` before it asks again.
     """
-    loop = asyncio.get_running_loop()
-    run = _Run(asks, seconds, timeline=timeline, pause_seconds=pause_seconds)
-    clients = []
-    for _ in range(concurrency):
-        _, client = await loop.create_connection(lambda: _Client(run), "127.0.0.1", port)
-        clients.append(client)
+    run = _Run(Tally(), asks, seconds, timeline=timeline, pause_seconds=pause_seconds)
+    clients = [await _connected(run, port) for _ in range(concurrency)]
     began = time.perf_counter()
     for client in clients:
         client.next()
     await asyncio.wait([client.idle for client in clients], timeout=seconds + _DRAIN_SECONDS)
     run.tally.seconds = time.perf_counter() - began
+    await _closed(clients)
+    return run.tally
+
+
+async def follow(port: int, asks: Sequence[Ask], tally: Tally, *, stagger_seconds: float, seconds: float) -> None:
+    """Ask each on a connection of its own, their beginnings spread over `stagger_seconds`; wait for all answers.
+
+    An answer that has not ended `seconds` after the first question counts as an error.
+    """
+    loop = asyncio.get_running_loop()
+    clients = [await _connected(_Run(tally, iter([ask]), seconds), port) for ask in asks]
+    began = time.perf_counter()
+    for position, client in enumerate(clients):
+        loop.call_later(stagger_seconds * position / len(clients), client.next)
+    await asyncio.wait([client.idle for client in clients], timeout=seconds)
+    tally.seconds = time.perf_counter() - began
+    await _closed(clients)
+
+
+async def _connected(run: _Run, port: int) -> _Client:
+    _, client = await asyncio.get_running_loop().create_connection(lambda: _Client(run), "127.0.0.1", port)
+    return client
+
+
+async def _closed(clients: Sequence[_Client]) -> None:
     for client in clients:
         client.close()
     await asyncio.sleep(0)
-    return run.tally

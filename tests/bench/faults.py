@@ -11,7 +11,8 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from tests.bench.driver import Ask, Moment, drive
+from tests.bench.doors import Ask
+from tests.bench.driver import Moment, drive
 from tests.bench.figures import quantile
 from tests.bench.plan import Plan
 from tests.bench.questions import known
@@ -105,9 +106,9 @@ async def suffer(plan: Plan, fault: Fault) -> Outage:
 def _mix(plan: Plan) -> Iterator[Ask]:
     """Nine repeated questions in ten, and one reworded; every hundredth is new."""
     door, dice = plan.world.door, random.Random(3)
-    repeated = list(door.chats(known(), kind="exact"))
-    rewordings = door.chats(plan.new_wordings, kind="reworded")
-    news = door.chats(plan.new_questions, kind="new")
+    repeated = list(door.asks(known(), kind="exact"))
+    rewordings = door.asks(plan.new_wordings, kind="reworded")
+    news = door.asks(plan.new_questions, kind="new")
     while True:
         draw = dice.random()
         yield dice.choice(repeated) if draw < 0.9 else next(rewordings) if draw < 0.99 else next(news)

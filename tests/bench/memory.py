@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import statistics
 import time
 from collections.abc import Mapping
@@ -10,6 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from tests.bench import servers
+from tests.bench.backends import configuration
 from tests.bench.machine import cpu_seconds, pss_bytes
 
 _IDLE_SECONDS = 5.0
@@ -34,13 +34,14 @@ def idle(folder: Path, *, models: bool, starts: int = 1) -> Idle:
 
     Of several starts the start time is the median, and the memory that of the last.
     """
-    config = folder / "config.json"
     folder.mkdir(parents=True, exist_ok=True)
-    config.write_text(json.dumps({} if models else {"embed": {"provider": "hashing"}}), encoding="utf-8")
     took = []
     with servers.upstream(folder) as upstream:
+        settings: dict[str, object] = {"router": configuration(upstream.port)}
+        if not models:
+            settings["embed"] = {"provider": "hashing"}
         for start in range(starts):
-            with servers.mesh(folder / "state", upstream.port, config=config) as mesh:
+            with servers.mesh(folder / "state", settings) as mesh:
                 took.append(mesh.start_seconds)
                 if start == starts - 1:
                     seen = look(mesh)

@@ -6,12 +6,17 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from tests.bench.figures import Figures
+from tests.bench.flows import Flow
 from tests.bench.memory import Idle
-from tests.bench.results import Results, rows
+from tests.bench.protocols import HITS, LEVELS, MISSES, STREAMED_HITS
+from tests.bench.results import Results
+from tests.bench.targets import rows
+from tests.bench.tongues import WIRES
 
 BEGIN = "<!-- bench: written by `make bench ARGS=--markdown` -->"
 END = "<!-- bench: end -->"
 _NOISY_CORES = 0.3
+_PARTS = ("gateway", "cache", "router", "embed", "valkey", "supervisor")
 _MISSES = (
     ("miss", "direct"),
     ("exact-miss", "direct"),
@@ -22,9 +27,9 @@ _MISSES = (
 
 
 def markdown(results: Results) -> str:
-    """The tables: targets, every step, CPU by process, memory."""
-    parts = [_heading(results), _targets(results), _steps(results), _added(results), _processes(results)]
-    parts.append(_memory(results))
+    """The tables: targets, protocols and wires, streamed events, every step, CPU by process, memory."""
+    parts = [_heading(results), _targets(results), _ways(results), _events(results), _steps(results), _added(results)]
+    parts += [_processes(results), _memory(results)]
     return "\n\n".join(part for part in parts if part)
 
 
@@ -40,9 +45,8 @@ def rewrite(document: Path, text: str) -> None:
 
 def _heading(results: Results) -> str:
     machine = results.machine
-    runs = [run for step in results.rounds.values() for run in step]
-    rounds = max((len(step) for step in results.rounds.values()), default=0)
-    noise = max((run.others for run in runs), default=0.0)
+    rounds = max(map(len, (*results.rounds.values(), *results.flows.values())), default=0)
+    noise = max((run.others for run in results.runs), default=0.0)
     where = f"{machine['cpu']}, {machine['memory']}; {machine['system']}"
     lines = [f"Measured {results.when} on {where}; {rounds} rounds of {results.seconds:g} s a step."]
     if noise > _NOISY_CORES:
@@ -58,6 +62,53 @@ def _targets(results: Results) -> str:
         for row in rows(results)
     ]
     return _table(("figure", "target", "measured", "beside", ""), body)
+
+
+def _ways(results: Results) -> str:
+    """What each protocol and each wire adds, beside the direct upstream of the same wire and level."""
+    ways = [(f"miss, chat to {wire}", f"wire-{wire}", f"direct-{wire}") for wire in WIRES]
+    ways += [(f"past the cache, chat to {wire}", f"through-{wire}", f"direct-{wire}") for wire in WIRES]
+    for tongue in HITS:
+        ways.append((f"hit, {tongue}", HITS[tongue], "direct-openai"))
+        ways.append((f"streamed hit, {tongue}", STREAMED_HITS[tongue], "direct-openai"))
+        ways.append((f"miss, {tongue} to openai", MISSES[tongue], "direct-openai"))
+    body = []
+    for name, step, direct in ways:
+        cells = [_way(results, f"{step}-c{level}", f"{direct}-c{level}") for level in LEVELS]
+        if any(cells):
+            body.append((name, *(cell for pair in cells for cell in pair or ("", "", ""))))
+    head = ("added to direct", *(f"{what} at c{level}" for level in LEVELS for what in ("p50 ms", "p99 ms", "CPU us")))
+    return "### Protocols and wires\n\n" + _table(head, body) if body else ""
+
+
+def _way(results: Results, step: str, direct: str) -> tuple[str, str, str] | None:
+    more, seen = results.added(step, direct), results.median(step)
+    if more is None or seen is None:
+        return None
+    return f"{more.p50_ms:.2f}", f"{more.p99_ms:.2f}", f"{seen.total_cpu_us:,.0f}"
+
+
+def _events(results: Results) -> str:
+    body = [_event_row(step, seen, runs) for step, runs in results.flows.items() if (seen := results.flow(step))]
+    lags, counts = ("lag p50 ms", "p99", "max"), ("longest silence ms", "stalls", "failed")
+    head = ("step", "streams", "events/s", "CPU us", *_PARTS, *lags, *counts, "mesh cores", "driver", "others")
+    return "### Streamed events\n\n" + _table((*head, "CPU us of each round"), body) if body else ""
+
+
+def _event_row(step: str, seen: Flow, runs: Iterable[Flow]) -> tuple[str, ...]:
+    return (
+        step,
+        str(seen.streams),
+        f"{seen.rate:,.0f}",
+        f"{seen.total_cpu_us:.0f}",
+        *(f"{seen.event_cpu_us.get(name, 0):.0f}" for name in _PARTS),
+        *(f"{value:.1f}" for value in (seen.lag_p50_ms, seen.lag_p99_ms, seen.lag_max_ms)),
+        f"{seen.longest_silence_ms:.0f}",
+        str(seen.stalls),
+        str(seen.failed),
+        *(f"{value:.2f}" for value in (seen.cores, seen.driver, seen.others)),
+        _spread(runs),
+    )
 
 
 def _steps(results: Results) -> str:
@@ -98,7 +149,7 @@ def _cells(seen: Figures) -> tuple[str, ...]:
     )
 
 
-def _spread(runs: Iterable[Figures]) -> str:
+def _spread(runs: Iterable[Figures | Flow]) -> str:
     return " ".join(f"{run.total_cpu_us:.0f}" for run in runs)
 
 
@@ -122,13 +173,12 @@ def _added(results: Results) -> str:
 
 
 def _processes(results: Results) -> str:
-    names = ("gateway", "cache", "router", "embed", "valkey", "supervisor")
     body = []
     for step in results.rounds:
         middle = results.median(step)
         if middle is not None and "gateway" in middle.cpu_us:
-            body.append((step, *(f"{middle.cpu_us.get(name, 0):.0f}" for name in names), f"{middle.total_cpu_us:.0f}"))
-    return "### CPU by process, us per request\n\n" + _table(("step", *names, "all"), body) if body else ""
+            body.append((step, *(f"{middle.cpu_us.get(name, 0):.0f}" for name in _PARTS), f"{middle.total_cpu_us:.0f}"))
+    return "### CPU by process, us per request\n\n" + _table(("step", *_PARTS, "all"), body) if body else ""
 
 
 def _memory(results: Results) -> str:

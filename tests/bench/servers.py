@@ -113,13 +113,14 @@ def valkey(folder: Path) -> Iterator[Server]:
 
 
 @contextmanager
-def mesh(state: Path, upstream_port: int, *, config: Path | None = None) -> Iterator[Mesh]:
-    """`synapse up` with its state in `state`."""
+def mesh(state: Path, settings: Mapping[str, object]) -> Iterator[Mesh]:
+    """`synapse up` with its state in `state`, and with `settings` as its configuration."""
     port = free_port()
-    command = [sys.executable, "-m", "synapse_standalone", "up", "--quiet", "--port", str(port), "--state", str(state)]
-    command += ["--upstream", f"http://127.0.0.1:{upstream_port}/v1"]
-    command += ["--config", str(config)] if config else []
     state.parent.mkdir(parents=True, exist_ok=True)
+    config = state.with_suffix(".json")
+    config.write_text(json.dumps(settings), encoding="utf-8")
+    command = [sys.executable, "-m", "synapse_standalone", "up", "--quiet", "--port", str(port), "--state", str(state)]
+    command += ["--config", str(config)]
     began = time.monotonic()
     with _running(command, state.with_suffix(".log")) as process:
         endpoint = state / "endpoint.json"

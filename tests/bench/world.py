@@ -11,10 +11,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tests.bench import servers
-from tests.bench.driver import Ask, Door, drive
+from tests.bench.backends import configuration
+from tests.bench.doors import Ask, Door
+from tests.bench.driver import drive
 from tests.bench.figures import Figures, figures
 from tests.bench.machine import Meter, cpu_seconds
 from tests.bench.servers import Mesh, Server
+from tests.bench.tongues import CLIENT_TONGUES
 
 _QUIET_CORES = 0.03
 _QUIET_POLL_SECONDS = 0.1
@@ -36,19 +39,19 @@ class World:
     @property
     def door(self) -> Door:
         """The mesh's chat completions."""
-        return self.door_to("/v1/chat/completions")
+        return self.door_in("chat")
 
-    def door_to(self, path: str, *headers: tuple[str, str]) -> Door:
-        """Any path of the mesh, with its key and further headers."""
-        return Door(self.mesh.port, path, (("Authorization", f"Bearer {self.mesh.key}"), *headers))
+    def door_in(self, tongue: str, *headers: tuple[str, str]) -> Door:
+        """The mesh, asked in a client's protocol, with its key and further headers."""
+        return Door(self.mesh.port, CLIENT_TONGUES[tongue], (_bearer(self.mesh), *headers))
 
     @property
     def hedged_door(self) -> Door:
         """Chat completions of the mesh that asks the upstream while it searches by meaning."""
-        return Door(self.hedged.port, "/v1/chat/completions", (("Authorization", f"Bearer {self.hedged.key}"),))
+        return Door(self.hedged.port, headers=(_bearer(self.hedged),))
 
     def upstream_calls(self) -> int:
-        """How many chat completions the upstream has answered."""
+        """How many questions the upstream has answered."""
         return int(servers.fetch(f"http://127.0.0.1:{self.upstream.port}/calls"))
 
     async def settle(self) -> None:
@@ -62,7 +65,7 @@ class World:
 
     async def measure(self, port: int, asks: Iterator[Ask], *, concurrency: int, seconds: float) -> Figures:
         """One run against a port of this world; what the mesh does behind the last answer counts, too."""
-        pids = self._pids(port)
+        pids = self.pids_behind(port)
         await self.settle()
         calls, upstream_cpu = self.upstream_calls(), cpu_seconds(self.upstream.pid)
         before = Meter.read(pids)
@@ -74,7 +77,8 @@ class World:
         upstream_calls = self.upstream_calls() - calls
         return figures(tally, used, driver_cpu=driver, known_cpu=upstream_cpu, upstream_calls=upstream_calls)
 
-    def _pids(self, port: int) -> Mapping[str, int]:
+    def pids_behind(self, port: int) -> Mapping[str, int]:
+        """The processes that answer at a port of this world, by name."""
         if port in {self.mesh.port, self.hedged.port}:
             return self.pids if port == self.mesh.port else self.hedged_pids
         return {"app": self.app.pid} if port == self.app.port else {"upstream": self.upstream.pid}
@@ -87,8 +91,13 @@ def world(folder: Path) -> Iterator[World]:
         upstream = stack.enter_context(servers.upstream(folder))
         app = stack.enter_context(servers.constant_app(folder))
         valkey = stack.enter_context(servers.valkey(folder))
-        mesh = stack.enter_context(servers.mesh(folder / "state", upstream.port))
-        config = folder / "hedged.json"
-        config.write_text('{"cache": {"hedge_after_ms": 0}}')
-        hedged = stack.enter_context(servers.mesh(folder / "hedged", upstream.port, config=config))
+        router = configuration(upstream.port)
+        mesh = stack.enter_context(servers.mesh(folder / "state", {"router": router}))
+        hedged = stack.enter_context(
+            servers.mesh(folder / "hedged", {"router": router, "cache": {"hedge_after_ms": 0}})
+        )
         yield World(mesh, hedged, upstream, app, valkey, mesh.pids(), hedged.pids())
+
+
+def _bearer(mesh: Mesh) -> tuple[str, str]:
+    return "Authorization", f"Bearer {mesh.key}"
