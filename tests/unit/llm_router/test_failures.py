@@ -30,6 +30,13 @@ def test_the_wait_is_read_from_the_headers(headers: dict[str, str], seconds: flo
     assert failures.answered("b", 429, b"", headers, now=NOW).retry_after_seconds == seconds
 
 
+def test_what_a_backend_says_about_its_limits_is_kept_and_nothing_else() -> None:
+    told = {"Request-Id": "r", "anthropic-ratelimit-tokens-remaining": "0", "x-ratelimit-reset": "1s", "server": "x"}
+    (detail,) = failures.answered("b", 429, b"", told, now=NOW).details
+    assert isinstance(detail, ProviderError)
+    assert set(detail.headers) == {"request-id", "anthropic-ratelimit-tokens-remaining", "x-ratelimit-reset"}
+
+
 @pytest.mark.parametrize(
     ("body", "message"),
     [
