@@ -29,7 +29,9 @@ def calls_as(role: Role) -> dict[str, Any]:
     return {"metadata": CallMetadata(MESH).of(Identity("default", "test", role), "req-1")}
 
 
-ADMIN = calls_as(Role.ADMIN)
+def admin() -> dict[str, Any]:
+    """The metadata of a call by an admin, made anew: its token lives for a minute."""
+    return calls_as(Role.ADMIN)
 
 
 class ConfiguredRouter:
@@ -59,15 +61,15 @@ class ConfiguredRouter:
     async def ask(self, *, model: str = "m") -> wire.GenerateResponse:
         """The whole answer to a question; raises AioRpcError."""
         request = wire.GenerateRequest(request=question(model=model))
-        return await self.stub.Generate(request, **ADMIN)  # type: ignore[no-any-return]
+        return await self.stub.Generate(request, **admin())  # type: ignore[no-any-return]
 
     def stream(self) -> Any:
         """The call of a streamed answer."""
-        return self.stub.StreamGenerate(wire.StreamGenerateRequest(request=question()), **ADMIN)
+        return self.stub.StreamGenerate(wire.StreamGenerateRequest(request=question()), **admin())
 
     async def backends(self) -> list[str]:
         """The names of the backends."""
-        return [one.name for one in (await self.stub.GetBackends(wire.GetBackendsRequest(), **ADMIN)).backends]
+        return [one.name for one in (await self.stub.GetBackends(wire.GetBackendsRequest(), **admin())).backends]
 
     async def until_backends_are(self, *names: str) -> None:
         """Wait until a change of the file is in use."""
@@ -78,7 +80,7 @@ class ConfiguredRouter:
     async def config(self) -> dict[str, Any]:
         """What GetConfig says, the section parsed as `router`."""
         told = MessageToDict(
-            await self.stub.GetConfig(wire.GetConfigRequest(), **ADMIN),
+            await self.stub.GetConfig(wire.GetConfigRequest(), **admin()),
             preserving_proto_field_name=True,
             always_print_fields_with_no_presence=True,
         )
@@ -94,7 +96,7 @@ class ConfiguredRouter:
     async def reload(self, *, validate_only: bool = False) -> wire.ReloadConfigResponse:
         """Ask for a reload as an admin; raises AioRpcError."""
         request = wire.ReloadConfigRequest(validate_only=validate_only)
-        return await self.stub.ReloadConfig(request, **ADMIN)  # type: ignore[no-any-return]
+        return await self.stub.ReloadConfig(request, **admin())  # type: ignore[no-any-return]
 
 
 @asynccontextmanager

@@ -12,7 +12,7 @@ import pytest
 
 from synapse.router.v1 import router_pb2 as wire
 from synapse_runtime.identity import Role
-from tests.contract.llm_router.configured import ADMIN, ConfiguredRouter, calls_as, reloads, serving
+from tests.contract.llm_router.configured import ConfiguredRouter, admin, calls_as, reloads, serving
 from tests.contract.llm_router.conftest import backend
 from tests.support.openai_upstream import OpenAIDouble, openai_double
 
@@ -102,7 +102,7 @@ async def test_what_did_not_change_keeps_its_connections_and_counts(
     router.write(backend(double, api_key="sk-very-secret"), backend(other, name="other", models=["n"]))
     await router.until_backends_are("double", "other")
     await router.ask()
-    told = (await router.stub.GetBackends(wire.GetBackendsRequest(), **ADMIN)).backends[0]
+    told = (await router.stub.GetBackends(wire.GetBackendsRequest(), **admin())).backends[0]
     assert (told.request_count, double.connections) == (2, 1)
 
 

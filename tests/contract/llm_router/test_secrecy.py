@@ -18,7 +18,7 @@ from opentelemetry.proto.collector.trace.v1 import trace_service_pb2, trace_serv
 from synapse.router.v1 import router_pb2 as wire
 from synapse.router.v1.router_pb2_grpc import RouterServiceStub
 from synapse_runtime.channel import open_channel
-from tests.contract.llm_router.configured import ADMIN
+from tests.contract.llm_router.configured import admin
 from tests.contract.llm_router.conftest import Stub, backend, details_of, question, router_of
 from tests.contract.llm_router.test_process import a_process, free_port, get, until_ready
 from tests.support.openai_upstream import OpenAIDouble, sse
@@ -71,11 +71,11 @@ async def refusal_of(stub: Stub, form: str = "whole") -> str:
 
 
 async def _asked(stub: Stub) -> None:
-    await stub.Generate(wire.GenerateRequest(request=question()), **ADMIN)
+    await stub.Generate(wire.GenerateRequest(request=question()), **admin())
 
 
 async def _streamed(stub: Stub) -> None:
-    _ = [one async for one in stub.StreamGenerate(wire.StreamGenerateRequest(request=question()), **ADMIN)]
+    _ = [one async for one in stub.StreamGenerate(wire.StreamGenerateRequest(request=question()), **admin())]
 
 
 @pytest.mark.parametrize("form", ["whole", "streamed"])
@@ -144,7 +144,7 @@ async def _misfortunes(double: OpenAIDouble, port: int, config: Path, section: d
     told = ""
     async with open_channel(f"127.0.0.1:{port}", retries=False) as channel:
         stub: Stub = RouterServiceStub(channel)
-        await stub.Generate(wire.GenerateRequest(request=question()), **ADMIN)
+        await stub.Generate(wire.GenerateRequest(request=question()), **admin())
         double.behaviour.body = REFUSAL
         for status in (401, 429, 500):
             double.behaviour.status = status
@@ -153,6 +153,6 @@ async def _misfortunes(double: OpenAIDouble, port: int, config: Path, section: d
         told += await refusal_of(stub)
         await asyncio.to_thread(config.write_text, json.dumps({"router": {**section, "default_backend": "nobody"}}))
         await asyncio.sleep(0.6)
-        told += str(await stub.GetConfig(wire.GetConfigRequest(), **ADMIN))
-        told += str(await stub.GetBackends(wire.GetBackendsRequest(), **ADMIN))
+        told += str(await stub.GetConfig(wire.GetConfigRequest(), **admin()))
+        told += str(await stub.GetBackends(wire.GetBackendsRequest(), **admin()))
     return told
