@@ -62,4 +62,5 @@ async def service(**values: Any) -> AsyncIterator[Client]:
     """The service with these settings, on free ports."""
     settings = EmbedSettings.model_validate({"listen": LOOPBACK, "probes": LOOPBACK, **values})
     async with run(settings, MESH) as running, open_channel(f"127.0.0.1:{running.grpc_port}", retries=False) as channel:
+        await asyncio.wait_for(channel.channel_ready(), 10)
         yield Client(running, channel)
