@@ -76,6 +76,7 @@ vllm: $(DEV) ## fetch a real vLLM (3.5 GB) and test the mesh before it
 	$(BIN)/python -m pytest tests/optin/test_vllm.py $(ARGS)
 
 triton: $(DEV) ## fetch a real Triton and test the embedder before it
+	$(BIN)/python -m tests.optin.triton_server
 	$(BIN)/python -m pytest tests/optin/test_triton.py $(ARGS)
 
 weights: $(UV) ## fetch the models again, past every cache

@@ -59,3 +59,10 @@ def _environment() -> dict[str, str]:
     services = parts.ROOT / "services" / "embed"
     # Triton's Python backend is linked against the interpreter's own library.
     return {**os.environ, "PYTHONPATH": str(services), "LD_LIBRARY_PATH": str(sysconfig.get_config_var("LIBDIR"))}
+
+
+if __name__ == "__main__":
+    try:
+        install()
+    except parts.PartMissing as absent:
+        sys.exit(str(absent))
