@@ -21,6 +21,7 @@ ChatTemplate = Literal["chatml", "llama3", "plain"]
 _OWN_WIRES: dict[str, ApiType] = {"anthropic": "anthropic", "ollama": "ollama"}
 _HEALTH_PATHS = {"vllm": "/health", "tgi": "/health", "llamacpp": "/health", "ollama": "/api/version"}
 _CHECK_SECONDS = 10.0
+_KEY_HEADERS = frozenset({"authorization", "x-api-key", "api-key"})
 _VERSION = re.compile(r"v\d+[a-z0-9]*", re.IGNORECASE)
 _HEADER_NAME = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
 
@@ -133,6 +134,13 @@ class BackendSettings(Section):
         given = [name for name in ("api_key", "api_key_file", "api_key_env") if getattr(self, name)]
         if len(given) > 1:
             raise ValueError(f"has a key twice: {' and '.join(given)}")
+        return self
+
+    @model_validator(mode="after")
+    def _lets_a_callers_key_take_its_place(self) -> Self:
+        keys = [name for name in self.headers if name.lower() in _KEY_HEADERS]
+        if self.caller_keys != "forbidden" and keys:
+            raise ValueError(f"headers.{keys[0]} would go out beside a caller's own key: give the key as api_key")
         return self
 
     @model_validator(mode="after")

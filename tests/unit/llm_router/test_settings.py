@@ -54,6 +54,7 @@ def test_an_endpoint_ends_in_its_version(endpoint: str, base: str) -> None:
         ({"backends": [backend()], "default_backend": "b"}, "default_backend 'b'"),
         ({"backends": [backend(health={"path": "health"})]}, "router.backends.0.health.path"),
         ({"backends": [backend(caller_keys="maybe")]}, "router.backends.0.caller_keys"),
+        ({"backends": [backend(caller_keys="allowed", headers={"X-Api-Key": "k"})]}, "headers.X-Api-Key"),
         ({"strategy": "random"}, "router.strategy"),
         ({"retries": {"max_retries": -1}}, "router.retries.max_retries"),
         ({"routes": [{"model": "m"}, {"model": "m"}]}, "two routes are for the model 'm'"),

@@ -234,8 +234,8 @@ class ProviderError(_message.Message):
     """Its media type."""
     @_builtins.property
     def headers(self) -> _containers.ScalarMap[_builtins.str, _builtins.str]:
-        """Its headers that concern the caller, by lower-case name: retry-after, retry-after-ms, x-should-retry, x-request-id
-        and x-ratelimit-*.
+        """Its headers that concern the caller, by lower-case name: retry-after, retry-after-ms, x-should-retry, x-request-id,
+        request-id, x-ratelimit-* and anthropic-ratelimit-*.
         """
 
     def __init__(
