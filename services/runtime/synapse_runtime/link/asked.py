@@ -21,13 +21,14 @@ T = TypeVar("T")
 
 
 class Pending:
-    """A call under way: the replies that have come and were not taken yet, and its end."""
+    """A call under way: the replies that have come and were not taken yet, its end, its deadline's timer."""
 
     def __init__(self, number: int) -> None:
         self.number = number
         self.replies: deque[bytes] = deque()
         self.end: End | None = None
         self.broken = False
+        self.deadline: asyncio.TimerHandle | None = None
         self._changed: asyncio.Future[None] | None = None
 
     @property
@@ -39,6 +40,17 @@ class Pending:
     def unavailable(self) -> bool:
         """Whether it ended because the server, or the way to it, was not there."""
         return self.broken or (self.end is not None and self.end.code == grpc.StatusCode.UNAVAILABLE.value[0])
+
+    def finish(self, end: End | None) -> None:
+        """Nothing more comes: it ended so, or with None its link broke."""
+        self.end, self.broken = end, end is None
+        self.forget_deadline()
+        self.notify()
+
+    def forget_deadline(self) -> None:
+        """Have it ended by nothing but its server."""
+        if self.deadline is not None:
+            self.deadline.cancel()
 
     def notify(self) -> None:
         """Wake who waits."""
@@ -96,12 +108,15 @@ class Link:
         if timeout is not None:
             begin.timeout.FromNanoseconds(int(timeout * 1e9))
         pending = self._calls[self._last] = Pending(self._last)
+        if timeout is not None:
+            pending.deadline = asyncio.get_running_loop().call_later(timeout, self._expire, pending)
         self._out.put(Ask(call=self._last, begin=begin))
         return pending
 
     def leave(self, pending: Pending) -> None:
         """Wait for a call no longer; cancels it where it has not ended."""
         if self._calls.pop(pending.number, None) is not None:
+            pending.forget_deadline()
             self._out.put(Ask(call=pending.number, left=True))
         self._end_when_idle()
 
@@ -135,9 +150,10 @@ class Link:
                     if reply.HasField("message"):
                         pending.replies.append(reply.message)
                     if reply.HasField("end"):
-                        pending.end = reply.end
                         del self._calls[reply.call]
-                    pending.notify()
+                        pending.finish(reply.end)
+                    else:
+                        pending.notify()
                 if response.draining:
                     self._taking = False
                 self._end_when_idle()
@@ -159,9 +175,12 @@ class Link:
         self._taking = False
         self._out.close()
         for pending in self._calls.values():
-            pending.broken = True
-            pending.notify()
+            pending.finish(None)
         self._calls.clear()
+
+    def _expire(self, pending: Pending) -> None:
+        self.leave(pending)
+        pending.finish(End(code=grpc.StatusCode.DEADLINE_EXCEEDED.value[0], message="Deadline Exceeded"))
 
     def _end_when_idle(self) -> None:
         if not self._taking and not self._calls:
@@ -219,11 +238,8 @@ class LinkedReply(Generic[T]):
     async def _reply(self) -> T:
         pending = self._pending
         try:
-            async with asyncio.timeout_at(self._deadline):
-                while pending.under_way and not self._cancelled:
-                    await pending.changed()
-        except TimeoutError:
-            raise late() from None
+            while pending.under_way and not self._cancelled:
+                await pending.changed()
         finally:
             self._link.leave(pending)
         if self._cancelled:
@@ -238,11 +254,10 @@ class LinkedReply(Generic[T]):
 class LinkedStream(Generic[T]):
     """The messages of a streamed call over a link, as gRPC's own call object gives them."""
 
-    def __init__(self, link: Link, pending: Pending, parse: Callable[[bytes], T], timeout: float | None) -> None:
+    def __init__(self, link: Link, pending: Pending, parse: Callable[[bytes], T]) -> None:
         self._link = link
         self._pending = pending
         self._parse = parse
-        self._deadline = None if timeout is None else asyncio.get_running_loop().time() + timeout
         self._untold = 0
 
     def __aiter__(self) -> LinkedStream[T]:
@@ -272,20 +287,11 @@ class LinkedStream(Generic[T]):
     async def _wait(self) -> None:
         pending = self._pending
         try:
-            async with asyncio.timeout_at(self._deadline):
-                while pending.under_way and not pending.replies:
-                    await pending.changed()
-        except TimeoutError:
-            self._link.leave(pending)
-            raise late() from None
+            while pending.under_way and not pending.replies:
+                await pending.changed()
         except asyncio.CancelledError:
             self._link.leave(pending)
             raise
-
-
-def late() -> grpc.aio.AioRpcError:
-    """The error of a call whose deadline has passed."""
-    return failed(grpc.StatusCode.DEADLINE_EXCEEDED, "Deadline Exceeded")
 
 
 def broken() -> grpc.aio.AioRpcError:

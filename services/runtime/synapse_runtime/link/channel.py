@@ -187,4 +187,4 @@ class _Streamed:
         if link is None:
             return self._plain(request, timeout=timeout, metadata=metadata, **rest)
         pending = link.begin(self._method, raw, timeout=timeout, metadata=metadata)
-        return LinkedStream(link, pending, self._parse, timeout)
+        return LinkedStream(link, pending, self._parse)
