@@ -22,7 +22,7 @@ class Flight(Generic[B, R]):
     def __init__(self) -> None:
         self._batches: list[B] = []
         self._result: asyncio.Future[R] = asyncio.get_running_loop().create_future()
-        self._changed: asyncio.Event = asyncio.Event()
+        self._readers: list[asyncio.Future[None]] = []
         self._task: asyncio.Task[None] | None = None
         self._waiting = 0
         self.joined = 0
@@ -55,7 +55,6 @@ class Flight(Generic[B, R]):
         """
         seen = 0
         while True:
-            changed = self._changed
             if len(self._batches) > seen:
                 fresh = self._batches[seen:]
                 seen += len(fresh)
@@ -64,12 +63,12 @@ class Flight(Generic[B, R]):
                 self._result.result()
                 return
             else:
-                await changed.wait()
+                await self._change()
 
     async def first(self) -> None:
         """Return when it has brought something, or has ended. To be called aboard."""
         while not self._batches and not self._result.done():
-            await self._changed.wait()
+            await self._change()
 
     @contextmanager
     def aboard(self) -> Iterator[None]:
@@ -103,9 +102,17 @@ class Flight(Generic[B, R]):
         finally:
             self._notify()
 
+    async def _change(self) -> None:
+        """Wait until there is something new."""
+        change = asyncio.get_running_loop().create_future()
+        self._readers.append(change)
+        await change
+
     def _notify(self) -> None:
-        self._changed.set()
-        self._changed = asyncio.Event()
+        for change in self._readers:
+            if not change.done():
+                change.set_result(None)
+        self._readers.clear()
 
 
 class SingleFlight(Generic[K, B, R]):
