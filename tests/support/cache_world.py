@@ -27,6 +27,7 @@ from synapse_cache.ports import StoreUnavailable
 from synapse_cache.privacy import PersonalData
 from synapse_cache.read_through import ReadThrough, Served
 from synapse_cache.stats import Stats
+from synapse_cache.vector_space import VectorSpace
 from synapse_cache.writer import Writer, WriteRules
 from synapse_embed.adapters.hashing import HashingModel
 from synapse_runtime.background import background
@@ -63,6 +64,7 @@ class HashingEmbedder:
         self.down = False
         self.delay_seconds = 0.0
         self.calls = 0
+        self.space = self._model.card.fingerprint
 
     async def embed(self, text: str) -> Embedding:
         self.calls += 1
@@ -71,10 +73,10 @@ class HashingEmbedder:
         await asyncio.sleep(self.delay_seconds)
         tokens = self._model.tokenise(text)
         vector = np.frombuffer(self._model.encode([tokens])[0], dtype=np.float32)
-        return Embedding(vector, self._model.card.fingerprint, tokens.truncated)
+        return Embedding(vector, self.space, tokens.truncated)
 
     async def describe(self) -> tuple[str, int]:
-        return self._model.card.fingerprint, self._model.card.dimension
+        return self.space, self._model.card.dimension
 
 
 @dataclass
@@ -168,13 +170,18 @@ def a_caller(tenant: str = "acme") -> Caller:
     return Caller(tenant, "key-1", "viewer", "req-1")
 
 
+async def _a_store(_fingerprint: str, _dimension: int) -> MemoryVectorStore:
+    return MemoryVectorStore()
+
+
 @asynccontextmanager
 async def cache_world(*, semantic: bool = True, hedge_after_seconds: float | None = None) -> AsyncIterator[CacheWorld]:
     """The cache running in this process."""
     clock, embedder, upstream = Clock(), HashingEmbedder(), ScriptedUpstream()
-    exact, vectors = MemoryExactStore(clock=clock), MemoryVectorStore()
+    exact, space = MemoryExactStore(clock=clock), VectorSpace(embedder, _a_store)
+    await space.open()
     guards = [Guard(n, budget_seconds=1, failures=(StoreUnavailable,)) for n in ("redis", "vectors", "embed")]
-    stores = Stores(exact, vectors, embedder, *guards)
+    stores = Stores(exact, space, embedder, *guards)
     journal = MemoryJournal()
     recent = RecentWrites(capacity=100, seconds=60)
     writer = Writer(stores, journal, recent, WriteRules(3600, 7200, semantic), clock=clock)

@@ -21,7 +21,8 @@ if TYPE_CHECKING:
     from synapse_cache.decision import Decision
     from synapse_cache.model import Embedding, Entry, Match, Place, Policy, Question
     from synapse_cache.overlay import RecentWrites
-    from synapse_cache.ports import Embedder, ExactStore, VectorStore
+    from synapse_cache.ports import Embedder, ExactStore
+    from synapse_cache.vector_space import VectorSpace
 
 _log = logging.getLogger("synapse.cache.lookup")
 _KNOWN_EPOCHS = 10_000
@@ -42,7 +43,7 @@ class Stores:
     """Everything a lookup asks, each behind its guard."""
 
     exact: ExactStore
-    vectors: VectorStore
+    vectors: VectorSpace
     embedder: Embedder
     exact_guard: Guard
     vectors_guard: Guard
@@ -168,12 +169,12 @@ class Lookup:
         """What might serve, most similar first, and what went wrong."""
         now, rules, stores, trouble = self._clock(), self._rules, self._stores, ""
         matches = self._recent.search(
-            embedding.vector, place=place, scope=question.scope, min_similarity=rules.min_similarity, now=now
+            embedding, place=place, scope=question.scope, min_similarity=rules.min_similarity, now=now
         )
         try:
             matches += await stores.vectors_guard.call(
                 lambda: stores.vectors.search(
-                    embedding.vector,
+                    embedding,
                     place=place,
                     scope=question.scope,
                     limit=rules.max_candidates,

@@ -12,13 +12,17 @@ import numpy as np
 from synapse_cache.model import Entry, Match
 
 if TYPE_CHECKING:
-    from synapse_cache.model import Place, Vector
+    import numpy.typing as npt
+
+    from synapse_cache.model import Embedding, Place
+
+    Matrix = npt.NDArray[np.float32]
 
 
 @dataclass(slots=True)
 class _Recent:
     entry: Entry
-    vector: Vector | None
+    embedding: Embedding | None
     written_at: float
 
 
@@ -40,12 +44,12 @@ class RecentWrites:
     def __len__(self) -> int:
         return len(self._by_key)
 
-    def add(self, entry: Entry, vector: Vector | None, *, now: float) -> None:
-        """Remember `entry`; with a vector it can also be found by meaning."""
+    def add(self, entry: Entry, embedding: Embedding | None, *, now: float) -> None:
+        """Remember `entry`; with its prompt's vector it can also be found by meaning."""
         self._drop(self._by_key.pop(_key(entry), None))
-        recent = _Recent(entry, vector, now)
+        recent = _Recent(entry, embedding, now)
         self._by_key[_key(entry)] = recent
-        if vector is not None:
+        if embedding is not None:
             self._by_scope.setdefault(_scope(entry), _Unseen()).add(recent)
         self._prune(now)
 
@@ -64,10 +68,10 @@ class RecentWrites:
             return None
         return recent.entry
 
-    def vector_of(self, entry: Entry) -> Vector | None:
+    def embedding_of(self, entry: Entry) -> Embedding | None:
         """The vector that `entry` was added with."""
         recent = self._by_key.get(_key(entry))
-        return recent.vector if recent is not None and recent.entry.id == entry.id else None
+        return recent.embedding if recent is not None and recent.entry.id == entry.id else None
 
     def has_newer(self, entry: Entry) -> bool:
         """Whether a later answer to the same exact question is known."""
@@ -81,15 +85,17 @@ class RecentWrites:
                 return recent.entry
         return None
 
-    def search(self, vector: Vector, *, place: Place, scope: str, min_similarity: float, now: float) -> list[Match]:
-        """Live entries of the place and scope that are at least that similar, in no order."""
+    def search(
+        self, embedding: Embedding, *, place: Place, scope: str, min_similarity: float, now: float
+    ) -> list[Match]:
+        """Live entries of the place and scope whose vectors, of the same space, are that similar, in no order."""
         self._leave_to_store(now)
         unseen = self._by_scope.get((place.tenant, place.namespace, scope))
         if unseen is None:
             return []
         return [
             match_of(recent.entry, similarity)
-            for recent, similarity in unseen.similar(vector, min_similarity)
+            for recent, similarity in unseen.similar(embedding, min_similarity)
             if recent.entry.epoch == place.epoch and recent.entry.semantic_expires_at > now
         ]
 
@@ -128,7 +134,8 @@ class _Unseen:
     def __init__(self) -> None:
         self._entries: dict[str, _Recent] = {}
         self._rows: tuple[_Recent, ...] = ()
-        self._matrix: Vector | None = None
+        self._matrix: Matrix | None = None
+        self._space = ""
 
     def add(self, recent: _Recent) -> None:
         self._entries[recent.entry.id] = recent
@@ -141,15 +148,16 @@ class _Unseen:
             self._matrix = None
         return not self._entries
 
-    def similar(self, vector: Vector, min_similarity: float) -> list[tuple[_Recent, float]]:
-        if self._matrix is None or self._matrix.shape[1:] != vector.shape:
-            fitting = [(one, one.vector) for one in self._entries.values() if one.vector is not None]
-            fitting = [(one, row) for one, row in fitting if row.shape == vector.shape]  # the embedder may have changed
+    def similar(self, embedding: Embedding, min_similarity: float) -> list[tuple[_Recent, float]]:
+        if self._matrix is None or self._space != embedding.fingerprint:
+            known = [(one, one.embedding) for one in self._entries.values() if one.embedding is not None]
+            fitting = [(one, row.vector) for one, row in known if row.fingerprint == embedding.fingerprint]
             if not fitting:
                 return []
+            self._space = embedding.fingerprint
             self._rows = tuple(one for one, _ in fitting)
             self._matrix = np.stack([row for _, row in fitting])
-        similarities = self._matrix @ vector
+        similarities = self._matrix @ embedding.vector
         near = np.flatnonzero(similarities >= min_similarity)
         return [(self._rows[row], float(similarities[row])) for row in near]
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, TypeAlias
 from synapse_cache.ports import StoreUnavailable
 
 if TYPE_CHECKING:
-    from synapse_cache.model import Embedding, Entry, Match, Place, Vector
+    from synapse_cache.model import Embedding, Entry, Match, Place
     from synapse_cache.ports import Embedder, VectorStore
 
 OpenStore: TypeAlias = Callable[[str, int], Awaitable["VectorStore"]]
@@ -22,10 +22,11 @@ _OPEN_TIMEOUT_SECONDS = 60.0
 
 
 class VectorSpace:
-    """A VectorStore that raises StoreUnavailable until the store behind it is open.
+    """The VectorStore of the space that the embedder's vectors lie in; raises StoreUnavailable until it is open.
 
     `run` keeps it open: it asks the embedder for its fingerprint, opens the store of that vector space, and opens
-    another one when the fingerprint changes, so that vectors of different spaces never meet.
+    another one when the fingerprint changes. A vector of another space than the open one is refused, so that vectors of
+    different spaces never meet.
     """
 
     def __init__(self, embedder: Embedder, open_store: OpenStore) -> None:
@@ -40,7 +41,7 @@ class VectorSpace:
         """Open the store, and open it anew whenever the embedder changes, until cancelled."""
         while True:
             await self._stale.wait()
-            await self._open()
+            await self.open()
 
     async def embed(self, text: str) -> Embedding:
         """The vector of `text`, if it lies in the open space; StoreUnavailable while the spaces differ."""
@@ -55,20 +56,21 @@ class VectorSpace:
         return await self._embedder.describe()
 
     async def search(
-        self, vector: Vector, *, place: Place, scope: str, limit: int, min_similarity: float, now: float
+        self, embedding: Embedding, *, place: Place, scope: str, limit: int, min_similarity: float, now: float
     ) -> list[Match]:
         """As VectorStore."""
-        return await self._opened().search(
-            vector, place=place, scope=scope, limit=limit, min_similarity=min_similarity, now=now
+        return await self._opened(embedding).search(
+            embedding.vector, place=place, scope=scope, limit=limit, min_similarity=min_similarity, now=now
         )
 
     async def fetch(self, tenant: str, entry_id: str) -> Entry | None:
         """As VectorStore."""
         return await self._opened().fetch(tenant, entry_id)
 
-    async def insert(self, items: Sequence[tuple[Entry, Vector]]) -> None:
+    async def insert(self, items: Sequence[tuple[Entry, Embedding]]) -> None:
         """As VectorStore."""
-        await self._opened().insert(items)
+        store = self._opened(*(embedding for _, embedding in items))
+        await store.insert([(entry, embedding.vector) for entry, embedding in items])
 
     async def delete(self, tenant: str, entry_ids: Sequence[str]) -> int:
         """As VectorStore."""
@@ -96,12 +98,16 @@ class VectorSpace:
         if store is not None:
             await store.close()
 
-    def _opened(self) -> VectorStore:
+    def _opened(self, *embeddings: Embedding) -> VectorStore:
+        """The open store, which is that of the space of all `embeddings`."""
         if self._store is None:
             raise StoreUnavailable("the vector store is not open yet")
+        if any(embedding.fingerprint != self.fingerprint for embedding in embeddings):
+            raise StoreUnavailable("the vector is of another space than the open one")
         return self._store
 
-    async def _open(self) -> None:
+    async def open(self) -> None:
+        """Open the store of the embedder's space in place of the one that is open, however often that takes trying."""
         retry = _FIRST_RETRY_SECONDS
         while True:
             try:

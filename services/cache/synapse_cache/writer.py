@@ -21,7 +21,7 @@ from synapse_cache.ports import StoreUnavailable
 
 if TYPE_CHECKING:
     from synapse_cache.lookup import Stores
-    from synapse_cache.model import Answer, Embedding, Place, Policy, Question, Vector
+    from synapse_cache.model import Answer, Embedding, Place, Policy, Question
     from synapse_cache.overlay import RecentWrites
     from synapse_cache.ports import Journal
 
@@ -34,7 +34,7 @@ _STORE_TIMEOUT_SECONDS = 10.0
 _FORGOTTEN = 10_000
 _REFUSALS_TO_GIVE_UP = 3
 _FAILURES = (StoreUnavailable, TimeoutError, OSError)
-_Item: TypeAlias = "tuple[Entry, Vector | None]"
+_Item: TypeAlias = "tuple[Entry, Embedding | None]"
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,13 +87,13 @@ class Writer:
             telemetry.stored("journal_unavailable")
             _log.warning("answer not stored: the journal refused it", extra={"cause": str(error)})
             return None
-        vector = None if entry.prompt is None or embedding is None else embedding.vector
-        self._recent.add(entry, vector, now=self._clock())
+        known = embedding if entry.prompt is not None else None
+        self._recent.add(entry, known, now=self._clock())
         telemetry.stored("stored")
         if self._queue.full():  # what finds no room is read from the journal later
             self._overflowed = True
         else:
-            self._queue.put_nowait((entry, vector))
+            self._queue.put_nowait((entry, known))
         return entry
 
     async def forget(self, tenant: str, entry_ids: Sequence[str]) -> None:
@@ -166,7 +166,7 @@ class Writer:
             _log.warning("journal cannot be read", extra={"cause": str(error)})
             return []
         await self._has_leftovers()
-        return [(entry, self._recent.vector_of(entry)) for entry in entries]
+        return [(entry, self._recent.embedding_of(entry)) for entry in entries]
 
     async def _has_leftovers(self) -> bool:
         try:
@@ -240,21 +240,19 @@ class Writer:
             self._in_exact.add(entry.id)
 
     async def _write_vectors(self, items: list[_Item]) -> None:
-        rows: list[tuple[Entry, Vector]] = []
+        rows: list[tuple[Entry, Embedding]] = []
         for entry, known in items:
-            vector = known if known is not None else await self._vector(entry)
-            if vector is not None:
-                rows.append((entry, vector))
+            if known is not None and known.fingerprint == self._stores.vectors.fingerprint:
+                rows.append((entry, known))
+                continue
+            embedding = await self._stores.embedder.embed(entry.prompt or "")
+            if not embedding.truncated:  # or it is longer than the embedder sees, and found by its exact key only
+                rows.append((entry, embedding))
                 if not self._recent.has_newer(entry):
-                    self._recent.add(entry, vector, now=self._clock())
+                    self._recent.add(entry, embedding, now=self._clock())
         if rows:
             await self._stores.vectors.insert(rows)
             self._recent.in_store((entry for entry, _ in rows), now=self._clock())
-
-    async def _vector(self, entry: Entry) -> Vector | None:
-        """The entry's vector; None when its prompt is longer than the embedder sees."""
-        embedding = await self._stores.embedder.embed(entry.prompt or "")
-        return None if embedding.truncated else embedding.vector
 
     async def _count_refusal(self, entry: Entry) -> None:
         """Give an entry up that was refused again and again while others were taken."""

@@ -2,27 +2,22 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import numpy as np
 
-from synapse_cache.model import Entry, Place
+from synapse_cache.model import Embedding, Entry, Place
 from synapse_cache.overlay import RecentWrites
 from tests.support.entries import an_entry
-
-if TYPE_CHECKING:
-    from synapse_cache.model import Vector
 
 HERE = Place("acme", "default", 1)
 NOW = 1_795_000_001.0
 
 
-def unit(*values: float) -> Vector:
+def unit(*values: float, space: str = "one") -> Embedding:
     vector = np.array(values, dtype=np.float32)
-    return vector / np.linalg.norm(vector)
+    return Embedding(vector / np.linalg.norm(vector), space)
 
 
-def found(recent: RecentWrites, vector: Vector, *, place: Place = HERE, now: float = NOW) -> list[str]:
+def found(recent: RecentWrites, vector: Embedding, *, place: Place = HERE, now: float = NOW) -> list[str]:
     scope = an_entry().scope
     return [match.entry_id for match in recent.search(vector, place=place, scope=scope, min_similarity=0.5, now=now)]
 
@@ -85,8 +80,10 @@ def test_a_forgotten_write_is_gone() -> None:
     assert found(recent, unit(1, 1)) == ["bb"]
 
 
-def test_vectors_of_another_dimension_are_never_compared() -> None:
+def test_vectors_of_another_space_are_never_compared() -> None:
     recent = overlay()
-    recent.add(entry("dd"), unit(1, 0, 0), now=NOW)
-    assert found(recent, unit(1, 0, 0)) == ["dd"]
+    recent.add(entry("dd"), unit(1, 0, 0, space="longer"), now=NOW)
+    recent.add(entry("ee"), unit(1, 0, space="other"), now=NOW)
+    assert found(recent, unit(1, 0, 0, space="longer")) == ["dd"]
+    assert found(recent, unit(1, 0, space="other")) == ["ee"]
     assert found(recent, unit(1, 0)) == ["aa"]
