@@ -125,6 +125,8 @@ class Claude(HttpDouble):
             return await _reply(writer, 200, orjson.dumps({"data": data, "has_more": False}))
         if request.path.endswith("/count_tokens"):
             return await _reply(writer, 200, orjson.dumps({"input_tokens": TOKENS}))
+        if request.method != "POST":
+            return await _reply(writer, 404, b"{}")
         try:
             return await self._answer_model(request.body, writer)
         except asyncio.CancelledError:
