@@ -1,0 +1,126 @@
+"""Command line: `python -m scripts.verifier train|export|measure ...` (see docs/model-card.md)."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from scripts.verifier import network
+from scripts.verifier.encode import Encoder
+from scripts.verifier.generate import Recipe, make
+from scripts.verifier.train import Schedule, train
+
+
+def _train(args: argparse.Namespace) -> None:
+    recipe = Recipe(args.pairs, args.seed, frozenset(filter(None, args.without.split(","))), held=not args.everything)
+    pairs = make(recipe, args.data)
+    print(f"{len(pairs)} pairs, {sum(pair.label for pair in pairs)} repeats", flush=True)
+    schedule = Schedule(
+        layers=args.layers, batch=args.batch, rate=args.rate, seed=args.seed, threads=args.threads,
+        halves=not args.fp32, max_seconds=args.max_seconds, pause=args.pause,
+    )  # fmt: skip
+    encoder = Encoder(args.minilm / "tokenizer.json", aligned=not args.unaligned)
+    minilm = args.minilm / "model.safetensors"
+    start = network.restore(args.start, minilm) if args.start else None
+    weights = train(pairs, encoder, minilm, schedule, start=start)
+    args.out.parent.mkdir(parents=True, exist_ok=True)
+    network.save(weights, args.out)
+
+
+def _export(args: argparse.Namespace) -> None:
+    from scripts.verifier.export import Precision, export
+
+    size = export(args.trained, args.minilm / "model.safetensors", args.out, Precision(args.precision))
+    print(f"{args.out}: {size / 1e6:.1f} MB")
+
+
+def _measure(args: argparse.Namespace) -> None:
+    from scripts.verifier.measure import measure
+    from scripts.verifier.score import Scorer
+
+    encoder = Encoder(args.minilm / "tokenizer.json", aligned=not args.unaligned)
+    measure(args.quality, Scorer(args.model, encoder, batch=args.batch, threads=args.threads), args.cache, args.report)
+
+
+def _streams(args: argparse.Namespace) -> None:
+    from scripts.verifier.measure import embed
+    from scripts.verifier.score import Scorer
+    from scripts.verifier.streams import judge, load
+
+    scorer = Scorer(args.model, Encoder(args.minilm / "tokenizer.json"), batch=args.batch)
+    judge(load(args.quality, embed, scorer, vetoes=not args.no_veto))
+
+
+def _time(args: argparse.Namespace) -> None:
+    from scripts.verifier.score import Scorer
+
+    scorer = Scorer(args.model, Encoder(args.minilm / "tokenizer.json"))
+    text = "how do I change the delivery address of an order that I placed yesterday evening"
+    candidates = [
+        (text, f"can I still change where my parcel {number} is delivered after I have ordered it")
+        for number in range(4)
+    ]
+    for together in (True, False):
+        taken = scorer.milliseconds(candidates, together=together)
+        print(f"4 candidates, {'one batch' if together else 'one by one'}: {taken:.1f} ms")
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="verifier", description=__doc__)
+    commands = parser.add_subparsers(required=True)
+    command = commands.add_parser("train", help="make pairs and train on them")
+    command.add_argument("--minilm", type=Path, required=True, help="folder of model.safetensors and tokenizer.json")
+    command.add_argument("--data", type=Path, help="folder of the permissive sets; without it only synthetic pairs")
+    command.add_argument("--out", type=Path, required=True)
+    command.add_argument("--pairs", type=int, default=150_000)
+    command.add_argument("--layers", type=int, default=6)
+    command.add_argument("--batch", type=int, default=48)
+    command.add_argument("--rate", type=float, default=1.2e-4)
+    command.add_argument("--seed", type=int, default=0)
+    command.add_argument("--threads", type=int, default=1)
+    command.add_argument("--max-seconds", type=float, default=float("inf"), help="stop then, at a finished schedule")
+    command.add_argument("--start", type=Path, help="go on from weights that an earlier run wrote")
+    command.add_argument("--without", default="", help="families to leave out, by comma")
+    command.add_argument("--everything", action="store_true", help="train on the groups held out for measuring, too")
+    command.add_argument("--unaligned", action="store_true", help="no alignment marks")
+    command.add_argument("--fp32", action="store_true", help="no bfloat16")
+    command.add_argument("--pause", type=Path, help="wait while this file exists")
+    command.set_defaults(run=_train)
+    command = commands.add_parser("export", help="write a trained model as ONNX")
+    command.add_argument("--minilm", type=Path, required=True)
+    command.add_argument("--trained", type=Path, required=True)
+    command.add_argument("--precision", default="stored", help="fp32, stored or dynamic")
+    command.add_argument("--out", type=Path, required=True)
+    command.set_defaults(run=_export)
+    command = commands.add_parser("measure", help="recall on the yardstick's pairs")
+    command.add_argument("--minilm", type=Path, required=True)
+    command.add_argument("--model", type=Path, required=True, help="ONNX file")
+    command.add_argument("--quality", type=Path, required=True, help="folder of the yardsticks and their data")
+    command.add_argument("--batch", type=int, default=16, help="1 for a model of dynamic precision")
+    command.add_argument("--threads", type=int, default=1)
+    command.add_argument("--cache", type=Path, help="folder that keeps features between runs")
+    command.add_argument("--report", type=Path, help="JSON file")
+    command.add_argument("--unaligned", action="store_true")
+    command.set_defaults(run=_measure)
+    command = commands.add_parser("streams", help="good hits and errors on the yardstick's streams")
+    command.add_argument("--minilm", type=Path, required=True)
+    command.add_argument("--model", type=Path, required=True)
+    command.add_argument("--quality", type=Path, required=True)
+    command.add_argument("--batch", type=int, default=1)
+    command.add_argument("--no-veto", action="store_true")
+    command.set_defaults(run=_streams)
+    command = commands.add_parser("time", help="CPU time of four candidates")
+    command.add_argument("--minilm", type=Path, required=True)
+    command.add_argument("--model", type=Path, required=True)
+    command.set_defaults(run=_time)
+    return parser
+
+
+def main() -> None:
+    """Run the command that was asked for."""
+    args = _parser().parse_args()
+    args.run(args)
+
+
+if __name__ == "__main__":
+    main()

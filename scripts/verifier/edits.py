@@ -1,0 +1,295 @@
+"""Single edits of any prompt that change its answer: a number, a "not", an opposite, a role, a restriction."""
+
+from __future__ import annotations
+
+import random
+import re
+from collections.abc import Callable
+from functools import cache
+
+from scripts.verifier.frames import ADJUNCTS, Form, Sampler, slots
+from scripts.verifier.values import other, vocabulary
+
+_OPPOSITES = """
+safe unsafe|legal illegal|lock unlock|enable disable|open close|start stop|begin end|buy sell|import export
+increase decrease|raise lower|win lose|add remove|create delete|install uninstall|send receive|borrow lend
+accept reject|allow forbid|include exclude|internal external|inside outside|hot cold|early late|old new|young old
+rich poor|strong weak|hard easy|difficult easy|light heavy|high low|long short|fast slow|full empty|big small
+large small|good bad|public private|love hate|like dislike|male female|men women|boys girls|husband wife
+mother father|son daughter|brother sister|arrive depart|arriving departing|arrival departure|enter leave|before after
+from to|more less|most least|more fewer|over under|above below|with without|always never|all no|maximum minimum
+upload download|encrypt decrypt|connect disconnect|deposit withdraw|credit debit|activate deactivate|approve deny
+cancel confirm|show hide|first last|earliest latest|cheapest fastest|largest smallest|biggest smallest|highest lowest
+longest shortest|best worst|oldest newest|up down|on off|left right|morning evening|day night|today tomorrow
+yesterday today|this next|last next|his her|he she|my your|can should|should must|is was|are were|do did|does did
+why how|when where|who what|how why|some all|every no|many few|much little|both neither|incoming outgoing
+increase reduce|front back|top bottom|north south|east west|employer employee|buyer seller|teacher student
+landlord tenant|parent child|advantages disadvantages|pros cons|causes effects|ascending descending|employees managers
+temporary permanent|physical virtual|domestic international|adult child|weekday weekend|breakfast dinner|lower upper
+spring fall|summer winter|undergraduate graduate|checking savings|friend enemy|better worse|cheap expensive
+positive negative|single married|alive dead|true false|present absent|odd even|vegetarian meat|male woman|sit stand
+""".replace("\n", "|")
+_MODIFIERS = (
+    "only", "not", "never", "almost", "always", "last year's", "second", "second-hand", "former", "future", "fake",
+    "free", "cheap", "small", "large", "new", "old", "red", "electric", "used", "international", "temporary", "first",
+    "last", "half of the", "most", "every other", "no", "non-", "online", "junior", "senior", "foreign", "local",
+    "vegan", "pending", "weekly", "monthly", "daily", "other",
+)  # fmt: skip
+_NOT = (
+    ("can", "can't"), ("can", "cannot"), ("should", "should not"), ("should", "shouldn't"), ("do", "do not"),
+    ("does", "does not"), ("is", "is not"), ("are", "aren't"), ("will", "won't"), ("would", "would not"),
+    ("did", "didn't"), ("have", "have not"), ("could", "couldn't"), ("may", "may not"), ("was", "was not"),
+    ("has", "hasn't"), ("to", "not to"), ("must", "must not"), ("am", "am not"), ("were", "weren't"),
+)  # fmt: skip
+_FUNCTION = frozenset(
+    [
+        "a",
+        "an",
+        "the",
+        "of",
+        "in",
+        "on",
+        "at",
+        "to",
+        "for",
+        "from",
+        "by",
+        "with",
+        "and",
+        "or",
+        "is",
+        "are",
+        "was",
+        "were",
+        "be",
+        "been",
+        "do",
+        "does",
+        "did",
+        "what",
+        "which",
+        "who",
+        "how",
+        "why",
+        "when",
+        "where",
+        "can",
+        "could",
+        "should",
+        "would",
+        "will",
+        "may",
+        "i",
+        "me",
+        "my",
+        "you",
+        "your",
+        "it",
+        "its",
+        "that",
+        "this",
+        "there",
+        "if",
+        "not",
+        "no",
+        "than",
+        "as",
+        "into",
+        "about",
+        "have",
+        "has",
+        "had",
+        "please",
+        "tell",
+        "show",
+        "list",
+        "give",
+        "we",
+        "us",
+        "our",
+        "they",
+        "them",
+        "their",
+        "he",
+        "she",
+        "his",
+        "her",
+        "so",
+        "just",
+        "any",
+        "all",
+        "some",
+        "am",
+    ],
+)
+_TOKEN = re.compile(r"[A-Za-z][A-Za-z'-]*|\d[\d,.:]*\d|\d|\s+|.", re.DOTALL)
+_NUMBER = re.compile(r"\d[\d,.]*\d|\d")
+Edit = Callable[[str, random.Random], str | None]
+
+
+@cache
+def _opposites() -> dict[str, tuple[str, ...]]:
+    found: dict[str, tuple[str, ...]] = {}
+    for pair in filter(None, _OPPOSITES.split("|")):
+        one, two = pair.split()
+        found[one] = (*found.get(one, ()), two)
+        found[two] = (*found.get(two, ()), one)
+    return found
+
+
+@cache
+def _named() -> dict[str, tuple[str, int]]:
+    """Spelling in lower case to its type and place in the vocabulary."""
+    skipped = {
+        "opp",
+        "syn",
+        "comp",
+        "verb3",
+        "verbt",
+        "wrelation",
+        "adj",
+        "codetask",
+        "habit",
+        "units",
+        "act",
+        "format",
+    }
+    return {
+        spelling.lower(): (kind, place)
+        for kind, values in vocabulary().items()
+        if kind not in skipped
+        for place, value in enumerate(values)
+        for spelling in value.spellings
+        if len(spelling) > 2
+    }
+
+
+def _words(text: str) -> list[str]:
+    return _TOKEN.findall(text)
+
+
+def _content(words: list[str]) -> list[int]:
+    return [place for place, word in enumerate(words) if word[0].isalpha() and word.lower() not in _FUNCTION]
+
+
+def another_number(text: str, rng: random.Random) -> str | None:
+    """Another number in place of one."""
+    found = list(_NUMBER.finditer(text))
+    if not found:
+        return None
+    match = rng.choice(found)
+    digits = list(match[0])
+    places = [place for place, digit in enumerate(digits) if digit.isdigit()]
+    place = rng.choice(places)
+    if len(places) > 1 and rng.random() < 0.3 and digits[places[0]] != digits[places[1]]:
+        digits[places[0]], digits[places[1]] = digits[places[1]], digits[places[0]]
+    else:
+        digits[place] = rng.choice([digit for digit in "123456789" if digit != digits[place]])
+    return text[: match.start()] + "".join(digits) + text[match.end() :]
+
+
+def negated(text: str, rng: random.Random) -> str | None:
+    """A "not" put in or taken out."""
+    ways = [(one, two) for pair in _NOT for one, two in (pair, pair[::-1]) if re.search(rf"(?i)\b{one}\b(?!')", text)]
+    if not ways:
+        return None
+    source, target = rng.choice(ways)
+    return re.sub(rf"(?i)\b{source}\b(?!')", target, text, count=1)
+
+
+def opposed(text: str, rng: random.Random) -> str | None:
+    """An opposite for one word."""
+    words = _words(text)
+    places = [place for place, word in enumerate(words) if word.lower() in _opposites()]
+    if not places:
+        return None
+    place = rng.choice(places)
+    words[place] = rng.choice(_opposites()[words[place].lower()])
+    return "".join(words)
+
+
+def renamed(text: str, rng: random.Random) -> str | None:
+    """Another thing of the same type for a known one."""
+    words = _words(text)
+    places = [place for place, word in enumerate(words) if word.lower() in _named()]
+    if not places:
+        return None
+    place = rng.choice(places)
+    kind, index = _named()[words[place].lower()]
+    words[place] = other(kind, vocabulary()[kind][index], rng).say(rng)
+    return "".join(words)
+
+
+def traded(text: str, rng: random.Random) -> str | None:
+    """Two content words that trade places."""
+    words = _words(text)
+    places = _content(words)
+    if len(places) < 2:
+        return None
+    one, two = rng.sample(places, 2)
+    if words[one].lower() == words[two].lower() or (
+        abs(places.index(one) - places.index(two)) == 1 and rng.random() < 0.5
+    ):
+        return None
+    words[one], words[two] = words[two], words[one]
+    return "".join(words)
+
+
+def dropped(text: str, rng: random.Random) -> str | None:
+    """A content word left out."""
+    words = _words(text)
+    places = _content(words)
+    if len(places) < 3:
+        return None
+    del words[rng.choice(places)]
+    return " ".join("".join(words).split())
+
+
+def modified(text: str, rng: random.Random) -> str | None:
+    """A restricting word before a content word."""
+    words = _words(text)
+    places = _content(words)
+    if not places:
+        return None
+    place = rng.choice(places)
+    words.insert(place, rng.choice(_MODIFIERS) + " ")
+    return "".join(words)
+
+
+def restricted(text: str, rng: random.Random) -> str | None:
+    """A place, time, person or condition behind."""
+    sampler = Sampler(rng)
+    adjunct = rng.choice(ADJUNCTS)
+    return sampler.attach(
+        text.rstrip("?. "), adjunct, sampler.values(slots(Form(adjunct, "", symmetric=False)), "city")
+    )
+
+
+def replaced(text: str, rng: random.Random) -> str | None:
+    """An unrelated content word for one."""
+    words = _words(text)
+    places = _content(words)
+    if not places:
+        return None
+    place = rng.choice(places)
+    kind = rng.choice(
+        ("food", "animal", "product", "profession", "place", "sport", "thing", "topic", "device", "subject")
+    )
+    words[place] = rng.choice(vocabulary()[kind]).say(rng)
+    return "".join(words)
+
+
+EDITS: tuple[tuple[Edit, float], ...] = (
+    (another_number, 4), (negated, 2), (opposed, 3), (renamed, 3), (traded, 1.5), (dropped, 1.2), (modified, 1.2),
+    (restricted, 1), (replaced, 1),
+)  # fmt: skip
+
+
+def edit(text: str, rng: random.Random) -> str | None:
+    """The text with one edit that changes its answer; None when none of three tries applies."""
+    for _ in range(3):
+        (change, _weight), *_ = rng.choices(EDITS, [weight for _, weight in EDITS])
+        found = change(text, rng)
+        if found and found.lower().split() != text.lower().split():
+            return found
+    return None

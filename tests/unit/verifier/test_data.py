@@ -1,0 +1,110 @@
+"""Training pairs: what their labels promise."""
+
+from __future__ import annotations
+
+import random
+from pathlib import Path
+
+import pytest
+from scripts.verifier import corpora, edits, operators, pairs
+from scripts.verifier.frames import Form, Sampler, families, slots
+from scripts.verifier.generate import Recipe, make
+from scripts.verifier.schema import Questions
+from scripts.verifier.shells import fill, gerund
+from scripts.verifier.values import MADE, draw, in_words, other, vocabulary
+
+
+def test_every_slot_of_every_frame_has_values():
+    known = set(MADE) | set(vocabulary()) | {"any"}
+    used = {kind for family in families() for meaning in family.meanings for kind, _ in slots(*meaning)}
+    assert used <= known
+
+
+def test_no_frame_leaves_a_slot_or_a_choice_open():
+    sampler = Sampler(random.Random(1))
+    said = [sampler.positive(family).a + sampler.negative(family).b for family in families() for _ in range(5)]
+    assert not [text for text in said if set("{}[]|@") & set(text)]
+
+
+def test_a_near_miss_never_repeats_the_prompt():
+    sampler = Sampler(random.Random(2))
+    misses = [sampler.negative(family) for family in families() for _ in range(20)]
+    assert sum(pair.a.lower() == pair.b.lower() for pair in misses) <= len(misses) / 100
+
+
+def test_another_value_shares_no_spelling():
+    rng = random.Random(3)
+    for kind in ("country", "num", "clock", "dur", "date", "name"):
+        for _ in range(50):
+            value = draw(kind, rng)
+            assert not set(other(kind, value, rng).spellings) & set(value.spellings)
+
+
+def test_values_of_one_type_differ_inside_a_pair():
+    sampler = Sampler(random.Random(4))
+    drawn = [sampler.values({("city", ""), ("city", "2"), ("city", "3")}, "city") for _ in range(200)]
+    assert all(values["city"].key != values["city.2"].key for values in drawn)
+
+
+@pytest.mark.parametrize(("number", "words"), [(7, "seven"), (42, "forty-two"), (120, "one hundred twenty")])
+def test_numbers_are_spelled_out(number, words):
+    assert in_words(number) == words
+
+
+@pytest.mark.parametrize(("phrase", "said"), [("reset my PIN", "resetting my PIN"), ("cancel it", "canceling it")])
+def test_verb_phrases_take_their_ing_form(phrase, said):
+    assert gerund(phrase) == said
+    assert fill("guide to {g}", phrase) == f"guide to {said}"
+
+
+def test_an_edit_changes_the_words():
+    rng = random.Random(5)
+    text = "can I return 14 red shoes before March"
+    found = [edits.edit(text, rng) for _ in range(100)]
+    assert all(one.lower().split() != text.lower().split() for one in found if one)
+    assert any("14" not in one for one in found if one)
+
+
+def test_a_variant_keeps_numbers_and_names():
+    rng = random.Random(6)
+    varied = [operators.vary("what is the capital of Peru in 1984", rng) for _ in range(200)]
+    assert all("1984" in text and "peru" in text.lower() for text in varied)
+
+
+def test_questions_to_a_database_differ_when_they_should():
+    questions = Questions(random.Random(7))
+    assert all(questions.near_miss(query) != query for query in (questions.query() for _ in range(300)))
+
+
+def test_a_recipe_gives_the_same_pairs_twice():
+    assert make(Recipe(300, seed=3), None) == make(Recipe(300, seed=3), None)
+    assert make(Recipe(300, seed=3), None) != make(Recipe(300, seed=4), None)
+
+
+def test_a_family_can_be_left_out():
+    made = make(Recipe(300, without=frozenset({"schema"})), None)
+    assert {pair.family for pair in made} == {"frames", "edits"}
+
+
+def test_a_group_is_held_out_always_or_never():
+    held = [corpora.held_out(f"minimal:{number}") for number in range(400)]
+    assert held == [corpora.held_out(f"minimal:{number}") for number in range(400)]
+    assert 0.2 < sum(held) / len(held) < 0.4
+
+
+def test_quoras_texts_are_in_no_training_set():
+    assert not {"qqp", "paws_qqp"} & {*corpora.PAIR_SETS, *corpora.INTENT_SETS}
+
+
+def test_pairs_survive_their_file(tmp_path: Path):
+    written = make(Recipe(20), None)
+    pairs.write(tmp_path / "pairs.jsonl", written)
+    assert list(pairs.read(tmp_path / "pairs.jsonl")) == written
+
+
+def test_a_preamble_stands_in_front():
+    sampler = Sampler(random.Random(8))
+    form = Form("I live in {country}.", "", symmetric=False)
+    said = sampler.attach("how do I vote", "I live in {country}.", sampler.values(slots(form), "city"))
+    assert said.startswith("I live in ")
+    assert said.endswith("How do I vote")
