@@ -86,7 +86,7 @@ def test_the_question_reaches_the_backend_as_it_was_asked(ask: Asker, upstream: 
         "messages": [
             {"role": "developer", "content": [{"type": "text", "text": "Be brief."}]},
             {"role": "user", "name": "ada", "content": "Hello"},
-            {"role": "assistant", "tool_calls": [_CALL]},
+            {"role": "assistant", "content": None, "tool_calls": [_CALL]},
             {"role": "tool", "tool_call_id": "call_1", "content": "21 °C"},
         ],
         "temperature": 0.25,

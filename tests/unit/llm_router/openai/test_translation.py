@@ -90,9 +90,9 @@ def test_odd_orders_lose_only_their_order() -> None:
     ]
 
 
-def test_calls_without_a_text_have_no_content() -> None:
+def test_calls_without_a_text_have_a_null_content() -> None:
     (message,) = messages(said("assistant", [THOUGHT, use("f")]))
-    assert message == {"role": "assistant", "tool_calls": [call("f")]}
+    assert message == {"role": "assistant", "content": None, "tool_calls": [call("f")]}
 
 
 def test_thoughts_alone_are_no_message() -> None:

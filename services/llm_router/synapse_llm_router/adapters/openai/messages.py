@@ -3,7 +3,7 @@
 | OpenAI member                                   | canonical place                                          |
 |-------------------------------------------------|----------------------------------------------------------|
 | `role`                                          | `role`                                                   |
-| `content` text / list / null or absent          | `text` / `parts` / neither (written as absent)           |
+| `content` text / list / null or absent          | `text` / `parts` / neither; written as null beside calls |
 | `content: []`, `tool_calls: []`                 | `extra_json`, as is                                      |
 | `name` `tool_call_id` `refusal`                 | the fields of the same name; null means absent           |
 | `reasoning_content`                             | `reasoning` (a member called `reasoning` is an extra)    |
@@ -100,6 +100,8 @@ def _body(
         body["reasoning_content"] = message.reasoning
     if target.own:
         adopt(body, message.extra_json, f"{where}.extra_json")
+    if calls:
+        body.setdefault("content", None)  # as OpenAI itself writes it: templates and stricter servers look for it
     return body
 
 
