@@ -52,6 +52,8 @@ class Exchange:
         self._deadline = deadline
         self._last_phase = last_phase
         self._read_bytes = 0
+        self._waiting_since = 0.0
+        self._alarm: asyncio.TimerHandle | None = None
         self.status = response.status
         self.headers: Mapping[str, str] = response.headers
 
@@ -62,6 +64,7 @@ class Exchange:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._client.open_exchanges -= 1
+        self._disarm()
         self._response.close()  # a response read to its end has given its connection back already
 
     async def piece(self) -> bytes:
@@ -70,15 +73,14 @@ class Exchange:
         try:
             if content.at_eof():
                 return b""
-            piece = content.read_nowait()
-            if not piece:
-                async with asyncio.timeout(self._patience()):
-                    piece = await content.readany()
+            piece = content.read_nowait() or await self._next_piece()
         except TimeoutError as error:
             phase = self._last_phase if _now() >= self._deadline else "between_events"
             raise failures.late(self._backend, phase) from error
         except (aiohttp.ClientError, OSError) as error:
             piece = self._left_behind(error)
+        if not self._read_bytes:
+            self._disarm()  # from here on the backend has another time
         self._read_bytes += len(piece)
         if self._read_bytes > self._limits.response_bytes:
             raise failures.too_large(self._backend, self._limits.response_bytes)
@@ -121,9 +123,34 @@ class Exchange:
             raise failures.truncated(self._backend) from error
         return rest
 
-    def _patience(self) -> float:
+    async def _next_piece(self) -> bytes:
+        """Wait for more; raises TimeoutError when it takes too long.
+
+        One timer watches over many waits: a time limit of its own for each would double the cost of a piece.
+        """
+        self._waiting_since = _now()
+        if self._alarm is None:
+            self._look()
+        piece = await self._response.content.readany()
+        self._waiting_since = 0.0
+        return piece
+
+    def _look(self) -> None:
+        """End a wait that takes too long; otherwise look again when it would."""
+        self._alarm = None
+        if not self._waiting_since:
+            return
         silence = self._limits.between_events_seconds if self._read_bytes else self._limits.first_byte_seconds
-        return max(0.0, min(silence, self._deadline - _now()))
+        left = min(self._waiting_since + silence, self._deadline) - _now()
+        if left > 0:
+            self._alarm = asyncio.get_running_loop().call_later(left, self._look)
+        else:
+            self._response.content.set_exception(TimeoutError())
+
+    def _disarm(self) -> None:
+        if self._alarm is not None:
+            self._alarm.cancel()
+            self._alarm = None
 
 
 class HttpClient:
