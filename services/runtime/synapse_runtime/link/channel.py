@@ -5,12 +5,13 @@ from __future__ import annotations
 import asyncio
 import functools
 import time
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 from typing import Any, Self
 
 import grpc
 
-from synapse_runtime.link.asked import Link, LinkedReply, LinkedStream, open_link
+from synapse_runtime.link.asked import Link, LinkedReply, LinkedStream, Pending, open_link
 
 LARGEST_REQUEST_BYTES = 256 * 1024
 """Larger requests go by themselves, so that small ones never wait behind them."""
@@ -135,56 +136,46 @@ class LinkedChannel(grpc.aio.Channel):
         await self._channel.channel_ready()
 
 
-class _Unary:
-    """A unary method, called as gRPC's own is."""
+class _Method(ABC):
+    """A method of a linked channel, called as gRPC's own is; `plain` is that."""
 
     def __init__(
         self,
         channel: LinkedChannel,
-        method: str,
+        path: str,
         plain: Callable[..., Any],
         serialise: Callable[[Any], bytes],
         parse: Callable[[bytes], Any],
     ) -> None:
         self._channel = channel
-        self._method = method
+        self._path = path
         self._plain = plain
         self._serialise = serialise
         self._parse = parse
 
     def __call__(self, request: Any, *, timeout: float | None = None, metadata: Any = None, **rest: Any) -> Any:
-        """The reply, to be awaited; raises AioRpcError."""
+        """The call, over a link where there is one for it."""
         raw = self._serialise(request)
         link = self._channel.link_for(raw) if not rest else None
         if link is None:
             return self._plain(request, timeout=timeout, metadata=metadata, **rest)
-        again = functools.partial(self._plain, request, metadata=metadata) if self._channel.retries else None
-        pending = link.begin(self._method, raw, timeout=timeout, metadata=metadata)
-        return LinkedReply(link, pending, self._parse, timeout, again)
+        pending = link.begin(self._path, raw, timeout=timeout, metadata=metadata)
+        return self._call(link, pending, timeout, functools.partial(self._plain, request, metadata=metadata))
+
+    @abstractmethod
+    def _call(self, link: Link, pending: Pending, timeout: float | None, again: Callable[..., Any]) -> Any:
+        """The object of a call that was begun on `link`; `again` makes it by itself."""
 
 
-class _Streamed:
-    """A server-streamed method, called as gRPC's own is."""
+class _Unary(_Method):
+    """To be awaited; raises AioRpcError."""
 
-    def __init__(
-        self,
-        channel: LinkedChannel,
-        method: str,
-        plain: Callable[..., Any],
-        serialise: Callable[[Any], bytes],
-        parse: Callable[[bytes], Any],
-    ) -> None:
-        self._channel = channel
-        self._method = method
-        self._plain = plain
-        self._serialise = serialise
-        self._parse = parse
+    def _call(self, link: Link, pending: Pending, timeout: float | None, again: Callable[..., Any]) -> Any:
+        return LinkedReply(link, pending, self._parse, timeout, again if self._channel.retries else None)
 
-    def __call__(self, request: Any, *, timeout: float | None = None, metadata: Any = None, **rest: Any) -> Any:
-        """The messages, to be iterated; raises AioRpcError."""
-        raw = self._serialise(request)
-        link = self._channel.link_for(raw) if not rest else None
-        if link is None:
-            return self._plain(request, timeout=timeout, metadata=metadata, **rest)
-        pending = link.begin(self._method, raw, timeout=timeout, metadata=metadata)
-        return LinkedStream(link, pending, self._parse)
+
+class _Streamed(_Method):
+    """To be iterated; raises AioRpcError."""
+
+    def _call(self, link: Link, pending: Pending, timeout: float | None, _again: Callable[..., Any]) -> Any:
+        return LinkedStream(link, pending, self._parse, timeout)
