@@ -177,5 +177,5 @@ class _Unary(_Method):
 class _Streamed(_Method):
     """To be iterated; raises AioRpcError."""
 
-    def _call(self, link: Link, pending: Pending, timeout: float | None, _again: Callable[..., Any]) -> Any:
-        return LinkedStream(link, pending, self._parse, timeout)
+    def _call(self, link: Link, pending: Pending, _timeout: float | None, _again: Callable[..., Any]) -> Any:
+        return LinkedStream(link, pending, self._parse)
