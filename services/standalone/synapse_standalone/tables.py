@@ -13,7 +13,7 @@ _BACKEND_HEAD = ("BACKEND", "PROVIDER", "STATE", "IN FLIGHT", "QUEUED", "REQUEST
 def backend_lines(backends: Iterable[Mapping[str, Any]]) -> list[str]:
     """A table of the backends, and below it their last failures."""
     listed = list(backends)
-    failures = [f"{one['name']}: {one['last_error']}" for one in listed if one.get("last_error")]
+    failures = [f"last error of {one['name']}: {one['last_error']}" for one in listed if one.get("last_error")]
     return [*_table(_BACKEND_HEAD, [_backend_row(one) for one in listed]), *(["", *failures] if failures else [])]
 
 

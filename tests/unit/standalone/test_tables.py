@@ -25,7 +25,7 @@ def test_a_backend_is_a_line_and_its_last_failure_stands_below() -> None:
     assert head.split()[:3] == ["BACKEND", "PROVIDER", "STATE"]
     assert row.split("  ")[0] == "gpu"
     assert all(word in row for word in ("cooling down", "2 of 8", "17", "25%", "120 ms", "a, b, c and 1 more"))
-    assert (empty, failure) == ("", "gpu: unavailable: no connection")
+    assert (empty, failure) == ("", "last error of gpu: unavailable: no connection")
 
 
 def test_a_backend_of_which_nothing_is_known_yet_is_shown() -> None:
