@@ -24,7 +24,6 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         status = run(arguments)
         sys.stdout.flush()
-        return status
     except CommandError as error:
         sys.stderr.write(f"synapse: {error}\n")
         return error.status
@@ -33,6 +32,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 0
     except KeyboardInterrupt:
         return 130
+    return status
 
 
 def _up(arguments: argparse.Namespace) -> int:
