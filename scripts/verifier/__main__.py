@@ -74,7 +74,7 @@ def _parser() -> argparse.ArgumentParser:
     command.add_argument("--out", type=Path, required=True)
     command.add_argument("--pairs", type=int, default=150_000)
     command.add_argument("--layers", type=int, default=6)
-    command.add_argument("--batch", type=int, default=48)
+    command.add_argument("--batch", type=int, default=64)
     command.add_argument("--rate", type=float, default=1.2e-4)
     command.add_argument("--seed", type=int, default=0)
     command.add_argument("--threads", type=int, default=1)

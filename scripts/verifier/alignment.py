@@ -6,10 +6,12 @@ from collections import Counter
 from collections.abc import Sequence
 from difflib import SequenceMatcher
 from enum import IntEnum
+from functools import cache
+
+from scripts.verifier.canonical import normal, order
+from scripts.verifier.values import opposites
 
 from synapse_cache.decision.antonyms import ANTONYMS, NEGATIVE_PREFIXES
-from synapse_cache.decision.numbers import NUMBER_WORDS
-from synapse_cache.decision.stems import lemma
 
 _NEGATIONS = frozenset(("not", "no", "never", "without", "t", "cannot", "neither", "nor", "none", "cant", "dont"))
 
@@ -30,15 +32,21 @@ SIDES = 2
 KINDS = 1 + SIDES * (len(Mark) - 1)
 
 
-def normal(word: str) -> str:
-    """The form under which spellings of one word meet; `word` is in lower case."""
-    if word in NUMBER_WORDS:
-        return str(NUMBER_WORDS[word])
-    return lemma(word)
-
-
 def align(a: Sequence[str], b: Sequence[str]) -> tuple[list[Mark], list[Mark]]:
-    """A mark for each word of both prompts; words in lower case."""
+    """A mark for each word of both prompts; words in lower case, texts tidied."""
+    order_a, order_b = order(a), order(b)
+    marks_a, marks_b = _aligned([a[place] for place in order_a], [b[place] for place in order_b])
+    return _back(marks_a, order_a), _back(marks_b, order_b)
+
+
+def _back(marks: list[Mark], places: list[int]) -> list[Mark]:
+    found = [Mark.ONLY] * len(marks)
+    for mark, place in zip(marks, places, strict=True):
+        found[place] = mark
+    return found
+
+
+def _aligned(a: list[str], b: list[str]) -> tuple[list[Mark], list[Mark]]:
     forms_a, forms_b = [normal(word) for word in a], [normal(word) for word in b]
     marks_a, marks_b = [Mark.ONLY] * len(a), [Mark.ONLY] * len(b)
     for start_a, start_b, size in SequenceMatcher(None, forms_a, forms_b, autojunk=False).get_matching_blocks():
@@ -75,13 +83,19 @@ def _mark_kinds(forms: list[str], marks: list[Mark], others: list[str], other_ma
 
 def opposite(one: str, other: str) -> bool:
     """Whether two words are known opposites or differ by a negative prefix or suffix."""
-    if frozenset((one, other)) in ANTONYMS:
+    if frozenset((one, other)) in ANTONYMS or other in _opposed().get(one, ()):
         return True
     if len(one) < 4 or len(other) < 4:
         return False
     if any(one == prefix + other or other == prefix + one for prefix in NEGATIVE_PREFIXES):
         return True
     return one[:-4] == other[:-3] and one.endswith("less") and other.endswith("ful")
+
+
+@cache
+def _opposed() -> dict[str, frozenset[str]]:
+    """Opposites by normal form."""
+    return {normal(word): frozenset(normal(other) for other in others) for word, others in opposites().items()}
 
 
 def counts(marks: Sequence[Mark]) -> Counter[Mark]:

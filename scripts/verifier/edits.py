@@ -8,27 +8,8 @@ from collections.abc import Callable
 from functools import cache
 
 from scripts.verifier.frames import ADJUNCTS, Form, Sampler, slots
-from scripts.verifier.values import other, vocabulary
+from scripts.verifier.values import opposites, other, vocabulary
 
-_OPPOSITES = """
-safe unsafe|legal illegal|lock unlock|enable disable|open close|start stop|begin end|buy sell|import export
-increase decrease|raise lower|win lose|add remove|create delete|install uninstall|send receive|borrow lend
-accept reject|allow forbid|include exclude|internal external|inside outside|hot cold|early late|old new|young old
-rich poor|strong weak|hard easy|difficult easy|light heavy|high low|long short|fast slow|full empty|big small
-large small|good bad|public private|love hate|like dislike|male female|men women|boys girls|husband wife
-mother father|son daughter|brother sister|arrive depart|arriving departing|arrival departure|enter leave|before after
-from to|more less|most least|more fewer|over under|above below|with without|always never|all no|maximum minimum
-upload download|encrypt decrypt|connect disconnect|deposit withdraw|credit debit|activate deactivate|approve deny
-cancel confirm|show hide|first last|earliest latest|cheapest fastest|largest smallest|biggest smallest|highest lowest
-longest shortest|best worst|oldest newest|up down|on off|left right|morning evening|day night|today tomorrow
-yesterday today|this next|last next|his her|he she|my your|can should|should must|is was|are were|do did|does did
-why how|when where|who what|how why|some all|every no|many few|much little|both neither|incoming outgoing
-increase reduce|front back|top bottom|north south|east west|employer employee|buyer seller|teacher student
-landlord tenant|parent child|advantages disadvantages|pros cons|causes effects|ascending descending|employees managers
-temporary permanent|physical virtual|domestic international|adult child|weekday weekend|breakfast dinner|lower upper
-spring fall|summer winter|undergraduate graduate|checking savings|friend enemy|better worse|cheap expensive
-positive negative|single married|alive dead|true false|present absent|odd even|vegetarian meat|male woman|sit stand
-""".replace("\n", "|")
 _MODIFIERS = (
     "only", "not", "never", "almost", "always", "last year's", "second", "second-hand", "former", "future", "fake",
     "free", "cheap", "small", "large", "new", "old", "red", "electric", "used", "international", "temporary", "first",
@@ -122,19 +103,10 @@ _FUNCTION = frozenset(
         "am",
     ],
 )
+_JOINING = frozenset(("and", "or", "&"))
 _TOKEN = re.compile(r"[A-Za-z][A-Za-z'-]*|\d[\d,.:]*\d|\d|\s+|.", re.DOTALL)
 _NUMBER = re.compile(r"\d[\d,.]*\d|\d")
 Edit = Callable[[str, random.Random], str | None]
-
-
-@cache
-def _opposites() -> dict[str, tuple[str, ...]]:
-    found: dict[str, tuple[str, ...]] = {}
-    for pair in filter(None, _OPPOSITES.split("|")):
-        one, two = pair.split()
-        found[one] = (*found.get(one, ()), two)
-        found[two] = (*found.get(two, ()), one)
-    return found
 
 
 @cache
@@ -200,11 +172,11 @@ def negated(text: str, rng: random.Random) -> str | None:
 def opposed(text: str, rng: random.Random) -> str | None:
     """An opposite for one word."""
     words = _words(text)
-    places = [place for place, word in enumerate(words) if word.lower() in _opposites()]
+    places = [place for place, word in enumerate(words) if word.lower() in opposites()]
     if not places:
         return None
     place = rng.choice(places)
-    words[place] = rng.choice(_opposites()[words[place].lower()])
+    words[place] = rng.choice(opposites()[words[place].lower()])
     return "".join(words)
 
 
@@ -230,6 +202,9 @@ def traded(text: str, rng: random.Random) -> str | None:
     if words[one].lower() == words[two].lower() or (
         abs(places.index(one) - places.index(two)) == 1 and rng.random() < 0.5
     ):
+        return None
+    between = [word.lower() for word in words[min(one, two) + 1 : max(one, two)] if word.strip()]
+    if set(between) & _JOINING and set(between) <= _JOINING | {"a", "an", "the", ","}:
         return None
     words[one], words[two] = words[two], words[one]
     return "".join(words)

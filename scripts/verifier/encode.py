@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from scripts.verifier.alignment import Mark, align
+from scripts.verifier.canonical import tidy
 
 MAX_TOKENS_A_SIDE = 62
 _CLS, _SEP, _PAD = 101, 102, 0
@@ -48,7 +49,7 @@ class Encoder:
 
     def _read(self, text: str) -> tuple[list[int], list[int], list[str]]:
         """Ids, the word of each id, and the words in lower case."""
-        found = self._tokeniser.encode(text, add_special_tokens=False)
+        found = self._tokeniser.encode(tidy(text), add_special_tokens=False)
         ids, places = found.ids[:MAX_TOKENS_A_SIDE], found.word_ids[:MAX_TOKENS_A_SIDE]
         texts: list[str] = []
         words: list[int] = []

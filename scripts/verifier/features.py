@@ -7,7 +7,8 @@ from collections import Counter
 
 import numpy as np
 from numpy.typing import NDArray
-from scripts.verifier.alignment import Mark, align, normal
+from scripts.verifier.alignment import Mark, align
+from scripts.verifier.canonical import normal, tidy
 
 from synapse_cache.decision import VetoReason, analyse, veto
 
@@ -67,7 +68,7 @@ NAMES = (
 
 def features(a: str, b: str, cosine: float) -> NDArray[np.float64]:
     """The row of `NAMES` for one pair; `cosine` is the embedder's."""
-    words_a, words_b = _WORD.findall(a.lower()), _WORD.findall(b.lower())
+    words_a, words_b = _WORD.findall(tidy(a).lower()), _WORD.findall(tidy(b).lower())
     marks_a, marks_b = align(words_a, words_b)
     both = Counter(marks_a) + Counter(marks_b)
     total = max(1, len(words_a) + len(words_b))

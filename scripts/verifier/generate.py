@@ -8,7 +8,7 @@ from pathlib import Path
 
 from scripts.verifier import corpora, operators
 from scripts.verifier.edits import edit
-from scripts.verifier.frames import Sampler, families
+from scripts.verifier.frames import Family, Sampler, families
 from scripts.verifier.pairs import Pair
 from scripts.verifier.schema import Questions
 
@@ -19,6 +19,9 @@ SHARES = {
     "banking77": 0.05, "clinc150": 0.05,
 }  # fmt: skip
 COMPOUND_SHARE = 0.05
+# Families about roles, degrees and polarity are few; their patterns are the hardest to learn.
+LOGIC_WEIGHT = 4
+_LOGIC = ("{comp", "{opp", "{syn", "{verb3", "{verbt", "{wrelation", "{adj}", "if I {act}", "is {name}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +38,7 @@ def synthetic(rng: random.Random, count: int, label_share: float = 0.5) -> list[
     """Pairs of the frames, varied on their surface."""
     sampler = Sampler(rng)
     known = families()
-    weights = [len(family.meanings) for family in known]
+    weights = [len(family.meanings) * (LOGIC_WEIGHT if _is_logic(family) else 1) for family in known]
     pairs: list[Pair] = []
     while len(pairs) < count:
         family = rng.choices(known, weights)[0]
@@ -48,6 +51,10 @@ def synthetic(rng: random.Random, count: int, label_share: float = 0.5) -> list[
         if varied is not None:
             pairs.append(varied)
     return pairs
+
+
+def _is_logic(family: Family) -> bool:
+    return any(mark in form.text for mark in _LOGIC for form in family.meanings[0])
 
 
 def _schema(rng: random.Random, count: int) -> list[Pair]:

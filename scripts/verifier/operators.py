@@ -110,6 +110,14 @@ def misspell(text: str, rng: random.Random) -> str:
     return text[:place] + text[place + 1 :] if way < 0.7 else text[:place] + text[place] + text[place:]
 
 
+def hesitate(text: str, rng: random.Random) -> str:
+    """A filler somewhere between two words."""
+    words = text.split()
+    if len(words) > 2:
+        words.insert(rng.randint(1, len(words) - 1), rng.choice(("um", "uh", "like", "er,", "well,", "you know,")))
+    return " ".join(words)
+
+
 def vary(text: str, rng: random.Random, *, strength: float = 1.0) -> str:
     """A prompt of the same answer, changed on its surface; `strength` 0 to 1 scales how much."""
     if rng.random() < 0.12 * strength:
@@ -120,5 +128,7 @@ def vary(text: str, rng: random.Random, *, strength: float = 1.0) -> str:
         text = reword(text, rng)
     if rng.random() < 0.06 * strength:
         text = misspell(text, rng)
+    if rng.random() < 0.03 * strength:
+        text = hesitate(text, rng)
     text = recase(text, rng)
     return wrap(text, rng) if rng.random() < 0.3 * strength else text

@@ -42,10 +42,20 @@ _AIMS: dict[str, tuple[str, ...]] = {
     "over": (
         "list {e} {c} with {a} over {num}", "which {e} {c} have {a} greater than {num}",
         "show the {e} {c} whose {a} is more than {num}", "{e} {c} where the {a} exceeds {num}",
+        "{e} {c} with a {a} above {num}", "{e} {c} with {a} exceeding {num}", "{e} {c} that have more than {num} {a}",
     ),
     "under": (
         "list {e} {c} with {a} under {num}", "which {e} {c} have {a} less than {num}",
         "show the {e} {c} whose {a} is below {num}", "{e} {c} where the {a} is smaller than {num}",
+        "{e} {c} with a {a} below {num}", "{e} {c} with {a} lower than {num}", "{e} {c} that have less than {num} {a}",
+    ),
+    "floor": (
+        "{e} {c} with {a} of at least {num}", "which {e} {c} have {a} of {num} or more",
+        "show the {e} {c} whose {a} is no less than {num}", "{e} {c} with a minimum {a} of {num}",
+    ),
+    "cap": (
+        "{e} {c} with {a} of at most {num}", "which {e} {c} have {a} of {num} or less",
+        "show the {e} {c} whose {a} is no more than {num}", "{e} {c} with a maximum {a} of {num}",
     ),
     "sorted": (
         "list {e} {c} by {a}", "sort the {e} {c} by {a}", "{e} {c} ordered by {a}", "show {e} {c} in order of {a}",
@@ -115,7 +125,7 @@ class Questions:
             return replace(query, attribute=rng.choice(others))
         if way == "value":
             used = {kind for place in query.conditions for kind, _ in slots(self._form(query.table, place))}
-            used |= {"num"} if query.aim in ("over", "under") else set()
+            used |= {"num"} if "{num}" in _AIMS[query.aim][0] else set()
             if used:
                 changed = rng.choice(sorted(used))
                 values = tuple((key, other(key, one, rng) if key == changed else one) for key, one in query.values)

@@ -25,7 +25,7 @@ class Schedule:
     """How to train; `threads` cores, `halves`: bfloat16 where the processor has it, `pause`: waits while it exists."""
 
     layers: int = 6
-    batch: int = 48
+    batch: int = 64
     rate: float = 1.2e-4
     warmup: float = 0.06
     smoothing: float = 0.02

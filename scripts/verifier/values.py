@@ -77,6 +77,18 @@ def vocabulary() -> dict[str, tuple[Value, ...]]:
     return found
 
 
+@cache
+def opposites() -> dict[str, tuple[str, ...]]:
+    """For a word the words that turn an answer round when they stand in its place."""
+    found: dict[str, tuple[str, ...]] = {}
+    for line in (DATA / "opposites.txt").read_text().splitlines():
+        for pair in () if line.startswith("#") else line.split(" | "):
+            one, two = pair.split()
+            found[one] = (*found.get(one, ()), two)
+            found[two] = (*found.get(two, ()), one)
+    return found
+
+
 def in_words(number: int) -> str:
     """A number below a million in English words."""
     if number < 20:
@@ -96,8 +108,9 @@ def _ordinal(number: int) -> str:
     return f"{number}{suffix}"
 
 
-def _number(rng: random.Random) -> Value:
-    number = rng.choice(
+def _number(rng: random.Random, number: int = 0) -> Value:
+    """A number, drawn unless it is given."""
+    number = number or rng.choice(
         (rng.randint(20, 999), rng.randint(1, 99) * 100, rng.randint(1, 200) * 1000, rng.randint(2, 99))
     )
     spellings = [str(number)]
@@ -218,6 +231,17 @@ def draw(kind: str, rng: random.Random) -> Value:
     return made(rng) if made else rng.choice(vocabulary()[kind])
 
 
+def _near(kind: str, value: Value, rng: random.Random) -> Value | None:
+    """A value that is easily taken for this one: ten times as much, one more, a name that begins alike."""
+    if rng.random() < 0.5:
+        return None
+    if kind == "num":
+        number = int(value.key)
+        return _number(rng, rng.choice((number * 10, number + 1, number + 10, number + 100, number // 10 or 3)))
+    like = [one for one in vocabulary().get(kind, ()) if one.key[:1] == value.key[:1] and one.key != value.key]
+    return rng.choice(like) if like else None
+
+
 def other(kind: str, value: Value, rng: random.Random) -> Value:
     """Another value of the type, often a near one (a digit changed, a name that shares a word)."""
     if kind == "name" and rng.random() < 0.6:
@@ -227,6 +251,6 @@ def other(kind: str, value: Value, rng: random.Random) -> Value:
         if near != value.key:
             return _value(near)
     while True:
-        found = draw(kind, rng)
+        found = _near(kind, value, rng) or draw(kind, rng)
         if found.key != value.key and not set(found.spellings) & set(value.spellings):
             return found
