@@ -49,7 +49,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument(
         "--only", nargs="+", default=[], metavar="STEP", help="steps whose names begin so; also `idle` and `faults`"
     )
-    parser.add_argument("--seconds", type=float, default=2.0, help="length of one run of a step (default: 2)")
+    parser.add_argument("--seconds", type=float, default=1.5, help="length of one run of a step (default: 1.5)")
     parser.add_argument("--repeat", type=int, default=3, help="rounds; every step runs once in each (default: 3)")
     parser.add_argument("--out", type=Path, metavar="FILE", help="write all figures as JSON")
     parser.add_argument("--markdown", action="store_true", help=f"write the tables into docs/{DOCUMENT.name}")

@@ -9,7 +9,7 @@ from tests.bench.upstream.pace import PACED, Pace
 
 STREAMED_MODEL = "bench-streamed"
 USUAL = Pace()
-QUIET = Pace(200, 0.05)
+QUIET = Pace(130, 0.05)
 LONG = Pace(320, 0.05)
 FLOOD = Pace(4000, 0.0)
 _PACES = {"openai": (USUAL, PACED, QUIET, LONG, FLOOD), **dict.fromkeys(("anthropic", "ollama", "tgi"), (USUAL, QUIET))}

@@ -33,11 +33,11 @@ class Shape:
     streams: int
     pace: Pace = QUIET
     stagger_seconds: float = 1.0
-    settle_seconds: float = 1.5
-    window_seconds: float = 6.0
+    settle_seconds: float = 1.0
+    window_seconds: float = 4.0
 
 
-_ONE = Shape(streams=1, stagger_seconds=0.0, window_seconds=8.0)
+_ONE = Shape(streams=1, pace=LONG, stagger_seconds=0.0, window_seconds=12.0)
 _SIXTEEN = Shape(streams=16)
 _MANY = Shape(streams=300, pace=LONG, stagger_seconds=6.0, settle_seconds=0.5, window_seconds=9.0)
 _SATURATED = Shape(streams=16, pace=FLOOD, stagger_seconds=0.0, settle_seconds=0.0, window_seconds=0.0)
@@ -77,10 +77,10 @@ FlowStep: TypeAlias = Callable[[], Awaitable[Flow]]
 def steps(plan: Plan) -> Mapping[str, FlowStep]:
     """All of them by name: chat completions over OpenAI's wire where no other protocol is named."""
     world = plan.world
-    direct = Door(world.upstream.port, root=LONG.segment)
+    direct = Door(world.upstream.port, root=QUIET.segment)
     made = {
-        "direct-300": _step(plan, direct, "", _MANY),
-        "quiet-1": _step(plan, world.door, model_of("openai", QUIET), _ONE),
+        "direct-300": _step(plan, direct, "", Shape(streams=300)),
+        "quiet-1": _step(plan, world.door, model_of("openai", LONG), _ONE),
         "quiet-16": _step(plan, world.door, model_of("openai", QUIET), _SIXTEEN),
         "saturated": _step(plan, world.door, model_of("openai", FLOOD), _SATURATED),
         "300": _step(plan, world.door, model_of("openai", LONG), _MANY),
