@@ -69,9 +69,9 @@ def _ways(results: Results) -> str:
     ways = [(f"miss, chat to {wire}", f"wire-{wire}", f"direct-{wire}") for wire in WIRES]
     ways += [(f"past the cache, chat to {wire}", f"through-{wire}", f"direct-{wire}") for wire in WIRES]
     for tongue in HITS:
-        ways.append((f"hit, {tongue}", HITS[tongue], "direct-openai"))
-        ways.append((f"streamed hit, {tongue}", STREAMED_HITS[tongue], "direct-openai"))
-        ways.append((f"miss, {tongue} to openai", MISSES[tongue], "direct-openai"))
+        ways.append((f"{tongue}: hit", HITS[tongue], "direct-openai"))
+        ways.append((f"{tongue}: streamed hit", STREAMED_HITS[tongue], "direct-openai"))
+        ways.append((f"{tongue}: miss", MISSES[tongue], "direct-openai"))
     body = []
     for name, step, direct in ways:
         cells = [_way(results, f"{step}-c{level}", f"{direct}-c{level}") for level in LEVELS]
