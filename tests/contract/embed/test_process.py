@@ -7,6 +7,7 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
 import urllib.error
 import urllib.request
@@ -84,23 +85,22 @@ def test_a_port_in_use_is_said_in_one_line() -> None:
 
 
 def test_it_ends_on_sigterm_while_a_backend_is_waited_for() -> None:
-    port = free_port()
     variables = {
         "SYNAPSE_EMBED__LISTEN": f"127.0.0.1:{free_port()}",
-        "SYNAPSE_EMBED__PROBES": f"127.0.0.1:{port}",
+        "SYNAPSE_EMBED__PROBES": f"127.0.0.1:{free_port()}",
         "SYNAPSE_EMBED__PROVIDER": "tei",
         "SYNAPSE_EMBED__TEI__ENDPOINT": f"http://127.0.0.1:{free_port()}",
     }
     with process(**variables) as child:
-        deadline = time.monotonic() + START_SECONDS
-        while status(port) != 503 and time.monotonic() < deadline:
-            time.sleep(0.05)
-        time.sleep(0.5)
+        watchdog = threading.Timer(START_SECONDS, child.kill)
+        watchdog.start()
+        assert child.stdout is not None
+        assert any(b"does not answer yet" in line for line in child.stdout)
+        watchdog.cancel()
         child.send_signal(signal.SIGTERM)
-        output, complaint = child.communicate(timeout=20)
+        _, complaint = child.communicate(timeout=20)
     assert child.returncode == 0
     assert b"Traceback" not in complaint
-    assert b"does not answer yet" in output + complaint
 
 
 def test_a_backend_without_its_section_is_said_in_one_line() -> None:
