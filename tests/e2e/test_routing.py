@@ -147,6 +147,7 @@ def test_a_backend_that_loads_its_model_is_waited_for_while_hits_are_served(
     doubles["loader"].behaviour.hang_up = True
     mesh.wait_until_back("llm-router", killed=mesh.kill("llm-router"))
     assert until(lambda: states(admin).get("loader") == "BACKEND_STATE_STARTING", seconds=10)
+    assert until(lambda: _is_loading(outcome(known["chat"], "plain", "big", question("Back?"))), seconds=5)
     for protocol in PROTOCOLS:
         kept = outcome(known[protocol], "streamed", "big", HELLO)
         assert isinstance(kept, Told)
@@ -157,6 +158,11 @@ def test_a_backend_that_loads_its_model_is_waited_for_while_hits_are_served(
         assert "loading" in missed.message
     doubles["loader"].behaviour.hang_up = False
     assert until(lambda: isinstance(outcome(known["chat"], "plain", "big", question("New?")), Told), seconds=5)
+
+
+def _is_loading(told: Told | Failure) -> bool:
+    """Whether the restarted router was reached, and says that its backend is loading."""
+    return isinstance(told, Failure) and "loading" in told.message
 
 
 def test_a_new_configuration_is_used_and_what_is_under_way_ends_on_the_old(
