@@ -22,7 +22,8 @@ The last column is `ProviderError.http_status`; where it is the backend's own, o
 from __future__ import annotations
 
 import email.utils
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
 import orjson
@@ -104,6 +105,15 @@ def truncated(backend: str) -> errors.SynapseError:
 def invalid(backend: str, what: str) -> errors.SynapseError:
     """The error for something that is no answer in the form of the backend's wire."""
     return _bad_gateway(backend, "UPSTREAM_INVALID", f"the backend's answer cannot be understood: {what}")
+
+
+@contextmanager
+def misreading(backend: str) -> Iterator[None]:
+    """Turn Malformed inside the block into the error for an answer that cannot be understood."""
+    try:
+        yield
+    except Malformed as error:
+        raise invalid(backend, str(error)) from error
 
 
 def too_large(backend: str, limit: int) -> errors.SynapseError:

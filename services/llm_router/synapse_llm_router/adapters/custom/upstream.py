@@ -98,10 +98,8 @@ class CustomUpstream:
         if exchange.status != 200:
             raise await self._asker.refusal(exchange)
         body = await exchange.body()
-        try:
+        with failures.misreading(self.name):
             value = read_json(body)
-        except failures.Malformed as error:
-            raise failures.invalid(self.name, str(error)) from error
         if is_said(found(value, self._mapping.error)):
             raise failures.inside_stream(self.name, body, exchange.headers)
         return value
@@ -111,10 +109,8 @@ class CustomUpstream:
         if found(value, places.text) is None and found(value, places.tool_calls) is None:
             raise failures.invalid(self.name, f"there is nothing at {places.text!r}")
         event = GenerationEvent()
-        try:
+        with failures.misreading(self.name):
             PlaceReader(places, self._mapping.finish_reasons, model).read(value, event, last=True)
-        except failures.Malformed as error:
-            raise failures.invalid(self.name, str(error)) from error
         return event
 
     def _splitter(self, places: StreamPlaces) -> Splitter:

@@ -44,10 +44,8 @@ class OllamaUpstream:
         response = GenerateResponse(origin=answer.origin)
         reader = _reader(request)
         event = GenerationEvent()
-        try:
+        with failures.misreading(self.name):
             reader.read(answer.value, event)
-        except failures.Malformed as error:
-            raise failures.invalid(self.name, str(error)) from error
         if not reader.done:
             raise failures.truncated(self.name)
         whole.fill(response.generation, event)

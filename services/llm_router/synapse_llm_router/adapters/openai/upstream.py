@@ -50,10 +50,8 @@ class OpenAIUpstream:
         async with await self._asker.post(self._url(request), body, terms) as exchange:
             answer = await self._asker.answer(exchange)
         response = GenerateResponse(origin=answer.origin)
-        try:
+        with failures.misreading(self.name):
             read_answer(answer.value, response.generation)
-        except failures.Malformed as error:
-            raise failures.invalid(self.name, str(error)) from error
         return response
 
     async def stream(

@@ -47,10 +47,8 @@ class TgiUpstream:
             answer = await self._asker.answer(exchange)
         response = GenerateResponse(origin=answer.origin)
         event = GenerationEvent()
-        try:
+        with failures.misreading(self.name):
             _reader(request, prompt, model).read_whole(answer.value, answer.headers, event)
-        except failures.Malformed as error:
-            raise failures.invalid(self.name, str(error)) from error
         whole.fill(response.generation, event)
         return response
 
