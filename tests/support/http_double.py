@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import gzip
+from abc import ABC, abstractmethod
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
@@ -53,7 +54,7 @@ class Received:
     body: Any
 
 
-class HttpDouble:
+class HttpDouble(ABC):
     """A double: its URL, what it received, how many connections it saw, whether one was left by the other side."""
 
     stream_type = "text/event-stream; charset=utf-8"
@@ -115,9 +116,9 @@ class HttpDouble:
         await asyncio.sleep(self.behaviour.head_delay_seconds)
         return await self._answer(request, writer)
 
+    @abstractmethod
     async def _answer(self, request: Received, writer: asyncio.StreamWriter) -> bool:
         """Answer `request` by `_plain` or `_stream`; returns whether the connection is to be kept."""
-        raise NotImplementedError
 
     async def _plain(self, writer: asyncio.StreamWriter, answer: Any, *, status: int = 200) -> bool:
         """Answer with JSON, or with the body that the behaviour names."""
