@@ -22,8 +22,8 @@ def _train(args: argparse.Namespace) -> None:
     encoder = Encoder(args.minilm / "tokenizer.json", aligned=not args.unaligned)
     minilm = args.minilm / "model.safetensors"
     start = network.restore(args.start, minilm) if args.start else None
-    weights = train(pairs, encoder, minilm, schedule, start=start)
     args.out.parent.mkdir(parents=True, exist_ok=True)
+    weights = train(pairs, encoder, minilm, schedule, start=start, checkpoint=args.out)
     network.save(weights, args.out)
 
 

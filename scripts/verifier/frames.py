@@ -85,10 +85,10 @@ def _forms(line: str) -> tuple[Form, ...]:
 
 
 @cache
-def families() -> tuple[Family, ...]:
-    """All families of frames.txt; the first words of a family name it."""
+def families(file: str = "frames.txt") -> tuple[Family, ...]:
+    """All families of a file; the first words of a family name it."""
     found = []
-    for block in (DATA / "frames.txt").read_text().split("\n\n"):
+    for block in (DATA / file).read_text().split("\n\n"):
         lines = [line for line in block.splitlines() if line and not line.startswith("#")]
         if lines:
             found.append(Family(f"frame:{lines[0][:40]}", tuple(_forms(line) for line in lines)))
@@ -149,7 +149,7 @@ class Sampler:
         values = self.values(slots(*meaning, Form(adjunct, "", symmetric=False)), rng.choice(_ANY))
         swapped = values
         if one.symmetric and two.symmetric and rng.random() < 0.6:
-            swapped = _trade(values) or values
+            swapped = trade(values) or values
         a, b = self.word(one, values), self.word(two, swapped)
         if adjunct:
             a, b = self.attach(a, adjunct, values), self.attach(b, adjunct, values)
@@ -251,7 +251,7 @@ class Sampler:
     def _traded(
         self, family: Family, meaning: tuple[Form, ...], one: Form, two: Form, values: Values
     ) -> tuple[str, str]:
-        traded = _trade(values)
+        traded = trade(values)
         if traded is None:
             return self._another_adjunct(family, meaning, one, two, values)
         return self.word(one, values), self.word(two, traded)
@@ -270,7 +270,8 @@ def _tradable(one: Form, two: Form) -> bool:
     return all(any(number for _, number in slots(form)) for form in (one, two))
 
 
-def _trade(values: Values) -> Values | None:
+def trade(values: Values) -> Values | None:
+    """The values with two of one type in each other's place; None when no type has two."""
     for key in values:
         kind, dot, number = key.partition(".")
         if dot and kind in values:

@@ -17,6 +17,7 @@ from scripts.verifier.encode import Encoded, Encoder, pad
 from scripts.verifier.pairs import Pair
 
 _BUCKET_BATCHES = 24
+_CHECKPOINT_STEPS = 500
 _FRESH_PACE = 5.0  # marks and head start from noise, the rest from trained weights
 
 
@@ -38,11 +39,17 @@ class Schedule:
 
 
 def train(
-    pairs: Sequence[Pair], encoder: Encoder, minilm: Path, schedule: Schedule, *, start: network.Weights | None = None
+    pairs: Sequence[Pair],
+    encoder: Encoder,
+    minilm: Path,
+    schedule: Schedule,
+    *,
+    start: network.Weights | None = None,
+    checkpoint: Path | None = None,
 ) -> network.Weights:
     """One pass over `pairs` from MiniLM's weights or `start`; prints the loss as it goes.
 
-    A time limit shortens the schedule, not its shape.
+    A time limit shortens the schedule, not its shape. `checkpoint` is written again every 500 steps.
     """
     torch: Any = import_module("torch")
     torch.set_num_threads(schedule.threads)
@@ -69,6 +76,8 @@ def train(
         optimiser.zero_grad(set_to_none=True)
         recent = [*recent[-99:], loss]
         seen += len(batch)
+        if checkpoint is not None and step % _CHECKPOINT_STEPS == _CHECKPOINT_STEPS - 1:
+            network.save(weights, checkpoint)
         if step % 50 == 0:
             speed = seen / (time.monotonic() - started)
             print(f"{seen:>7} pairs  {done:4.0%}  loss {np.mean(recent):.4f}  {speed:.0f} pairs/s", flush=True)

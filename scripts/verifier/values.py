@@ -67,9 +67,9 @@ def _value(*spellings: str) -> Value:
 
 @cache
 def vocabulary() -> dict[str, tuple[Value, ...]]:
-    """The word lists of slots.txt and phrases.txt by type."""
+    """The word lists of slots.txt, phrases.txt and places.txt by type."""
     found: dict[str, tuple[Value, ...]] = {}
-    for name in ("slots.txt", "phrases.txt"):
+    for name in ("slots.txt", "phrases.txt", "places.txt"):
         for line in (DATA / name).read_text().splitlines():
             if line and not line.startswith("#"):
                 kind, _, rest = line.partition(": ")

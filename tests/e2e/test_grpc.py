@@ -14,7 +14,7 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha.proto_reflection_descriptor_database import ProtoReflectionDescriptorDatabase
 from grpc_status import rpc_status
 
-from synapse.cache.v1 import cache_pb2, cache_pb2_grpc
+from synapse.cache.v1 import cache_pb2, cache_pb2_grpc, outcome_pb2
 from synapse.llm.v1 import request_pb2
 from tests.e2e.asking import Asker
 from tests.e2e.upstream import echo
@@ -42,7 +42,7 @@ class Cache:
     def __init__(self, channel: grpc.Channel, token: str, namespace: str) -> None:
         self._stub: Any = cache_pb2_grpc.CacheServiceStub(channel)
         self._options: Any = {"metadata": [("x-synapse-identity", token)] if token else [], "timeout": 20}
-        self._control = cache_pb2.CacheControl(namespace=namespace)
+        self._control = outcome_pb2.CacheControl(namespace=namespace)
 
     def generate(self, text: str, model: str = "echo") -> tuple[cache_pb2.GenerateResponse, dict[str, Any]]:
         request = cache_pb2.GenerateRequest(request=question(text, model), control=self._control)
@@ -73,9 +73,9 @@ def text_of(messages: list[cache_pb2.StreamGenerateResponse]) -> str:
 
 def test_generate_answers_and_then_hits(cache: Cache) -> None:
     (first, _), (second, told) = cache.generate(QUESTION), cache.generate(QUESTION)
-    assert first.outcome.status == cache_pb2.CACHE_STATUS_MISS
-    assert second.outcome.status == cache_pb2.CACHE_STATUS_HIT
-    assert second.outcome.tier == cache_pb2.CACHE_TIER_L1
+    assert first.outcome.status == outcome_pb2.CACHE_STATUS_MISS
+    assert second.outcome.status == outcome_pb2.CACHE_STATUS_HIT
+    assert second.outcome.tier == outcome_pb2.CACHE_TIER_L1
     assert second.generation == first.generation
     assert second.generation.choices[0].content == echo(QUESTION)
     assert told["x-synapse-cache-status"] == "HIT-L1"
@@ -84,8 +84,8 @@ def test_generate_answers_and_then_hits(cache: Cache) -> None:
 def test_a_stream_tells_its_outcome_first_and_the_same_text(cache: Cache) -> None:
     first, second = cache.stream(QUESTION), cache.stream(QUESTION)
     assert [messages[0].outcome.status for messages in (first, second)] == [
-        cache_pb2.CACHE_STATUS_MISS,
-        cache_pb2.CACHE_STATUS_HIT,
+        outcome_pb2.CACHE_STATUS_MISS,
+        outcome_pb2.CACHE_STATUS_HIT,
     ]
     assert text_of(first) == text_of(second) == echo(QUESTION)
 
@@ -93,8 +93,8 @@ def test_a_stream_tells_its_outcome_first_and_the_same_text(cache: Cache) -> Non
 def test_rest_and_grpc_share_one_cache(cache: Cache, ask: Asker) -> None:
     ask(QUESTION)
     by_key, by_meaning = cache.generate(QUESTION)[0], cache.generate("Can you tell me the capital of France?")[0]
-    assert by_key.outcome.tier == cache_pb2.CACHE_TIER_L1
-    assert by_meaning.outcome.tier == cache_pb2.CACHE_TIER_L2
+    assert by_key.outcome.tier == outcome_pb2.CACHE_TIER_L1
+    assert by_meaning.outcome.tier == outcome_pb2.CACHE_TIER_L2
     assert by_meaning.generation.choices[0].content == echo(QUESTION)
 
 

@@ -14,7 +14,7 @@ from typing import Any
 from google.protobuf import duration_pb2
 from pydantic import SecretStr
 
-from synapse.cache.v1 import cache_pb2, entry_pb2
+from synapse.cache.v1 import cache_pb2, entry_pb2, invalidation_pb2, outcome_pb2
 from synapse.embed.v1 import embed_pb2
 from synapse.llm.v1 import generation_pb2
 from synapse.router.v1 import router_pb2
@@ -29,11 +29,11 @@ EMBED_MODEL = "sentence-transformers/all-MiniLM-L6-v2"
 EMBED_ALIAS = "mini"
 
 
-def hit(tier: int = cache_pb2.CACHE_TIER_L1, **fields: Any) -> cache_pb2.Outcome:
+def hit(tier: int = outcome_pb2.CACHE_TIER_L1, **fields: Any) -> outcome_pb2.Outcome:
     """The outcome of a hit."""
-    return cache_pb2.Outcome(
+    return outcome_pb2.Outcome(
         **{
-            "status": cache_pb2.CACHE_STATUS_HIT,
+            "status": outcome_pb2.CACHE_STATUS_HIT,
             "tier": tier,
             "reason": "exact",
             "entry_id": "ent_1",
@@ -48,15 +48,15 @@ def hit(tier: int = cache_pb2.CACHE_TIER_L1, **fields: Any) -> cache_pb2.Outcome
     )
 
 
-def miss(**fields: Any) -> cache_pb2.Outcome:
+def miss(**fields: Any) -> outcome_pb2.Outcome:
     """The outcome of a miss that is stored."""
-    made = {"status": cache_pb2.CACHE_STATUS_MISS, "reason": "no_candidate", "stored": True, "key": "ab" * 32}
-    return cache_pb2.Outcome(**{**made, "latency": duration_pb2.Duration(nanos=300_000), **fields})
+    made = {"status": outcome_pb2.CACHE_STATUS_MISS, "reason": "no_candidate", "stored": True, "key": "ab" * 32}
+    return outcome_pb2.Outcome(**{**made, "latency": duration_pb2.Duration(nanos=300_000), **fields})
 
 
-def bypass(reason: str = "no_store") -> cache_pb2.Outcome:
+def bypass(reason: str = "no_store") -> outcome_pb2.Outcome:
     """The outcome of a bypass."""
-    return cache_pb2.Outcome(status=cache_pb2.CACHE_STATUS_BYPASS, reason=reason)
+    return outcome_pb2.Outcome(status=outcome_pb2.CACHE_STATUS_BYPASS, reason=reason)
 
 
 def answer(text: str = "Paris.", *, model: str = "small", choices: int = 1) -> generation_pb2.Generation:
@@ -90,7 +90,7 @@ def events(*pieces: str, model: str = "small", usage: bool = True) -> list[gener
 
 
 def message(
-    *of: generation_pb2.GenerationEvent, outcome: cache_pb2.Outcome | None = None
+    *of: generation_pb2.GenerationEvent, outcome: outcome_pb2.Outcome | None = None
 ) -> cache_pb2.StreamGenerateResponse:
     """One message of a streamed reply."""
     return cache_pb2.StreamGenerateResponse(outcome=outcome, events=of)
@@ -160,9 +160,11 @@ class CacheDouble:
         self._seen(request, call)
         return cache_pb2.DeleteEntryResponse(removed=1)
 
-    async def invalidate(self, request: cache_pb2.InvalidateRequest, call: Call) -> cache_pb2.InvalidateResponse:
+    async def invalidate(
+        self, request: invalidation_pb2.InvalidateRequest, call: Call
+    ) -> invalidation_pb2.InvalidateResponse:
         self._seen(request, call)
-        return cache_pb2.InvalidateResponse(removed=3)
+        return invalidation_pb2.InvalidateResponse(removed=3)
 
     async def get_stats(self, request: cache_pb2.GetStatsRequest, call: Call) -> cache_pb2.GetStatsResponse:
         self._seen(request, call)

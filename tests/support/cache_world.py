@@ -27,6 +27,8 @@ from synapse_cache.ports import StoreUnavailable
 from synapse_cache.privacy import PersonalData
 from synapse_cache.read_through import ReadThrough, Served
 from synapse_cache.stats import Stats
+from synapse_cache.thresholds import FixedThresholds, Thresholds
+from synapse_cache.trust import Trust
 from synapse_cache.vector_space import VectorSpace
 from synapse_cache.writer import Writer, WriteRules
 from synapse_embed.adapters.hashing import HashingModel
@@ -182,10 +184,11 @@ async def cache_world(*, semantic: bool = True, hedge_after_seconds: float | Non
     await space.open()
     guards = [Guard(n, budget_seconds=1, failures=(StoreUnavailable,)) for n in ("redis", "vectors", "embed")]
     stores = Stores(exact, space, embedder, *guards)
-    journal = MemoryJournal()
+    journal, trust = MemoryJournal(), Trust()
+    thresholds = FixedThresholds(Thresholds(0.5, 0.5, 3600, 7200))
     recent = RecentWrites(capacity=100, seconds=60)
-    writer = Writer(stores, journal, recent, WriteRules(3600, 7200, semantic), clock=clock)
-    lookup = Lookup(stores, StrictDecision(), recent, LookupRules(semantic, 0.01, 0.5, 8), clock=clock)
+    writer = Writer(stores, journal, recent, WriteRules(thresholds, semantic), clock=clock)
+    lookup = Lookup(stores, StrictDecision(), trust, recent, LookupRules(thresholds, semantic, 8), clock=clock)
     stats = Stats()
     cache = ReadThrough(
         lookup,

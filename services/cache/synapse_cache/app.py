@@ -27,8 +27,12 @@ from synapse_cache.overlay import RecentWrites
 from synapse_cache.ports import StoreUnavailable
 from synapse_cache.read_through import ReadThrough
 from synapse_cache.report import Report
-from synapse_cache.rpc import CacheRpc
+from synapse_cache.rpc.entries import EntriesRpc
+from synapse_cache.rpc.serving import ServingRpc
+from synapse_cache.rpc.statistics import StatisticsRpc
 from synapse_cache.stats import Stats
+from synapse_cache.thresholds import FixedThresholds, Thresholds
+from synapse_cache.trust import Trust
 from synapse_cache.vector_space import VectorSpace
 from synapse_cache.writer import Writer, WriteRules
 from synapse_runtime.background import background
@@ -70,8 +74,8 @@ async def run(settings: CacheSettings, mesh: MeshSettings) -> AsyncIterator[Runn
     _check(settings)
     async with AsyncExitStack() as stack:
         running = Running(0, stack.enter_context(probes(settings.probes, ready=lambda: running.ready)))
-        servicer = await stack.enter_async_context(_cache(settings, mesh))
-        server = await stack.enter_async_context(serving(settings.listen, [Service(SERVICE, servicer)], mesh=mesh))
+        faces = await stack.enter_async_context(_cache(settings, mesh))
+        server = await stack.enter_async_context(serving(settings.listen, [Service(SERVICE, *faces)], mesh=mesh))
         running.grpc_port = server.port
         await server.set_ready(ready=True)
         running.ready = True
@@ -81,8 +85,8 @@ async def run(settings: CacheSettings, mesh: MeshSettings) -> AsyncIterator[Runn
 
 
 @asynccontextmanager
-async def _cache(settings: CacheSettings, mesh: MeshSettings) -> AsyncIterator[CacheRpc]:
-    """The cache behind its wire; what was accepted is written when the block ends."""
+async def _cache(settings: CacheSettings, mesh: MeshSettings) -> AsyncIterator[tuple[object, ...]]:
+    """The faces of the cache; what was accepted is written when the block ends."""
     async with AsyncExitStack() as stack:
         metadata = CallMetadata(mesh)
         embed = await stack.enter_async_context(open_channel(mesh.embed_target))
@@ -99,31 +103,33 @@ async def _cache(settings: CacheSettings, mesh: MeshSettings) -> AsyncIterator[C
             seconds=settings.overlay_seconds,
             visible_after_seconds=_MILVUS_LAG_SECONDS if settings.vectors == "milvus" else 0.0,
         )
-        writer = Writer(stores, journal, recent, _write_rules(settings))
+        thresholds = FixedThresholds(_thresholds(settings))
+        writer = Writer(stores, journal, recent, WriteRules(thresholds, settings.semantic))
         await stack.enter_async_context(
             background(vectors=space.run, writer=writer.run, expire=partial(_expire, space))
         )
         stack.push_async_callback(writer.drain, seconds=_DRAIN_SECONDS)
         backfill, stats = Backfill(stores), Stats()
         stack.push_async_callback(backfill.drain, seconds=_DRAIN_SECONDS)
-        lookup = Lookup(stores, StrictDecision(), recent, _lookup_rules(settings))
+        trust = Trust()
+        rules = LookupRules(thresholds, settings.semantic, settings.max_candidates)
+        lookup = Lookup(stores, StrictDecision(), trust, recent, rules)
         upstream = GrpcUpstream(router, metadata, timeout_seconds=settings.upstream_timeout_seconds)
         hedge_ms = settings.hedge_after_ms
-        yield CacheRpc(
-            cache=ReadThrough(
-                lookup,
-                writer,
-                backfill,
-                upstream,
-                stats,
-                assembler=EventAssembler,
-                upstream_timeout_seconds=settings.upstream_timeout_seconds,
-                hedge_after_seconds=None if hedge_ms is None else hedge_ms / 1000,
-            ),
-            invalidation=Invalidation(stores, writer, recent, lookup),
-            report=Report(stats, stores, journal, space),
-            rules=QuestionRules(settings.max_temperature, settings.personal_data),
-            embedder=lambda: space.fingerprint,
+        cache = ReadThrough(
+            lookup,
+            writer,
+            backfill,
+            upstream,
+            stats,
+            assembler=EventAssembler,
+            upstream_timeout_seconds=settings.upstream_timeout_seconds,
+            hedge_after_seconds=None if hedge_ms is None else hedge_ms / 1000,
+        )
+        yield (
+            ServingRpc(cache, QuestionRules(settings.max_temperature, settings.personal_data)),
+            EntriesRpc(Invalidation(stores, writer, recent, lookup), embedder=lambda: space.fingerprint),
+            StatisticsRpc(Report(stats, stores, journal, space)),
         )
 
 
@@ -132,20 +138,14 @@ def _check(settings: CacheSettings) -> None:
         raise SettingsError("cache.vectors is 'milvus' but cache.milvus_endpoint is empty: give it host:port")
 
 
-def _lookup_rules(settings: CacheSettings) -> LookupRules:
-    return LookupRules(
-        semantic=settings.semantic,
-        max_error=settings.max_error,
-        min_similarity=settings.min_similarity,
-        max_candidates=settings.max_candidates,
-    )
-
-
-def _write_rules(settings: CacheSettings) -> WriteRules:
-    return WriteRules(
+def _thresholds(settings: CacheSettings) -> Thresholds:
+    """What holds where no operator set anything else."""
+    return Thresholds(
+        hit_similarity=settings.hit_similarity,
+        partial_similarity=settings.min_similarity,
         ttl_seconds=settings.ttl_seconds,
         semantic_ttl_seconds=settings.semantic_ttl_seconds,
-        semantic=settings.semantic,
+        max_error=settings.max_error,
     )
 
 

@@ -14,14 +14,16 @@ from typing import TYPE_CHECKING
 
 from synapse_cache import telemetry
 from synapse_cache.decision import Candidate
-from synapse_cache.model import Hit, Miss, Tier
+from synapse_cache.model import Considered, Hit, Miss, Tier
 from synapse_runtime.guard import DependencyDown, Guard
 
 if TYPE_CHECKING:
-    from synapse_cache.decision import Decision
+    from synapse_cache.decision import Decision, Standing, Verdict
     from synapse_cache.model import Embedding, Entry, Match, Place, Policy, Question
     from synapse_cache.overlay import RecentWrites
     from synapse_cache.ports import Embedder, ExactStore
+    from synapse_cache.thresholds import Thresholds, ThresholdSource
+    from synapse_cache.trust import Trust
     from synapse_cache.vector_space import VectorSpace
 
 _log = logging.getLogger("synapse.cache.lookup")
@@ -30,12 +32,11 @@ _KNOWN_EPOCHS = 10_000
 
 @dataclass(frozen=True, slots=True)
 class LookupRules:
-    """What the operator decided about reuse by meaning."""
+    """How lookups by meaning work: whether at all, how many candidates are considered, and the tenants' thresholds."""
 
-    semantic: bool
-    max_error: float
-    min_similarity: float
-    max_candidates: int
+    thresholds: ThresholdSource
+    semantic: bool = True
+    max_candidates: int = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +76,7 @@ class Lookup:
         self,
         stores: Stores,
         decision: Decision,
+        trust: Trust,
         recent: RecentWrites,
         rules: LookupRules,
         *,
@@ -82,6 +84,7 @@ class Lookup:
     ) -> None:
         self._stores = stores
         self._decision = decision
+        self._trust = trust
         self._recent = recent
         self._rules = rules
         self._clock = clock
@@ -99,10 +102,12 @@ class Lookup:
             return Found(Miss("redis_unavailable"), place, epoch_known=False)
         if policy.no_cache:
             return Found(Miss("no_cache"), place)
-        exact = self._serve_exact(question, entry, policy)
+        thresholds = self._rules.thresholds.of(place.tenant)
+        exact = self._serve_exact(question, entry, policy, thresholds)
         if exact is not None:
             return Found(exact, place)
-        if question.prompt is None or not self._rules.semantic or self._max_error(policy) <= 0:
+        allowed = self._rules.semantic and thresholds.by_meaning and _max_error(policy, thresholds) > 0
+        if question.prompt is None or not allowed:
             return Found(Miss(trouble or question.exact_only_reason or "exact_only"), place)
         return Found(Miss("undecided"), place, undecided=True)
 
@@ -118,15 +123,15 @@ class Lookup:
         spent = time.perf_counter() - started
         if embedding.truncated:
             return Found(Miss("truncated"), place, embed_seconds=spent, exact_only=True)
-        matches, trouble = await self._matches(embedding, question, place, policy)
+        thresholds = self._rules.thresholds.of(place.tenant)
+        matches, trouble = await self._matches(embedding, question, place, policy, thresholds)
         result: Hit | Miss = Miss(trouble or "no_candidate")
         if matches:
-            result = await self._decide(question, place, matches, self._max_error(policy))
+            standing = self._trust.standing(
+                place, max_error=_max_error(policy, thresholds), floor=thresholds.hit_similarity
+            )
+            result = await self._decide(question, place, matches, standing)
         return Found(result, place, embedding=embedding, embed_seconds=spent)
-
-    def _max_error(self, policy: Policy) -> float:
-        """The operator's bound, or the caller's where it is stricter."""
-        return self._rules.max_error if policy.max_error is None else min(policy.max_error, self._rules.max_error)
 
     def remember_epoch(self, place: Place) -> None:
         """Note a namespace's current epoch, for when the exact store is down."""
@@ -153,24 +158,25 @@ class Lookup:
             entry = self._recent.get(place, question.key, now=self._clock())
         return entry, place, trouble
 
-    def _serve_exact(self, question: Question, entry: Entry | None, policy: Policy) -> Hit | None:
+    def _serve_exact(
+        self, question: Question, entry: Entry | None, policy: Policy, thresholds: Thresholds
+    ) -> Hit | None:
         now = self._clock()
         if entry is None or entry.expires_at <= now or _too_old(entry.created_at, policy, now):
             return None
         if entry.key == question.key:
             return Hit(entry, Tier.L1, 1.0, "exact")
-        if policy.max_error is not None and policy.max_error < self._rules.max_error:
+        if policy.max_error is not None and policy.max_error < thresholds.max_error:
             return None  # decided once by meaning, and this caller is stricter
         return Hit(entry, Tier.L1, None, "alias")
 
     async def _matches(
-        self, embedding: Embedding, question: Question, place: Place, policy: Policy
+        self, embedding: Embedding, question: Question, place: Place, policy: Policy, thresholds: Thresholds
     ) -> tuple[list[Match], str]:
         """What might serve, most similar first, and what went wrong."""
         now, rules, stores, trouble = self._clock(), self._rules, self._stores, ""
-        matches = self._recent.search(
-            embedding, place=place, scope=question.scope, min_similarity=rules.min_similarity, now=now
-        )
+        lowest = thresholds.partial_similarity
+        matches = self._recent.search(embedding, place=place, scope=question.scope, min_similarity=lowest, now=now)
         try:
             matches += await stores.vectors_guard.call(
                 lambda: stores.vectors.search(
@@ -178,7 +184,7 @@ class Lookup:
                     place=place,
                     scope=question.scope,
                     limit=rules.max_candidates,
-                    min_similarity=rules.min_similarity,
+                    min_similarity=lowest,
                     now=now,
                 )
             )
@@ -190,23 +196,22 @@ class Lookup:
         best = newest_of_equals[: rules.max_candidates]
         return best, trouble
 
-    async def _decide(self, question: Question, place: Place, matches: list[Match], max_error: float) -> Hit | Miss:
+    async def _decide(self, question: Question, place: Place, matches: list[Match], standing: Standing) -> Hit | Miss:
         candidates = [Candidate(match.entry_id, match.prompt, match.similarity) for match in matches]
-        verdict = await self._decision.decide(question.prompt or "", candidates, max_error=max_error)
-        vetoes = dict(verdict.vetoes)
-        considered = tuple((match.entry_id, match.similarity, str(vetoes.get(match.entry_id, ""))) for match in matches)
+        verdict = await self._decision.decide(question.prompt or "", candidates, standing)
+        considered = _considered(candidates, verdict)
         chosen = verdict.candidate
         _log.debug(
             "decided",
             extra={"verdict": verdict.reason, "candidates": len(matches), "best": round(matches[0].similarity, 4)},
         )
         if chosen is None:
-            return Miss(verdict.reason, considered)
+            return Miss(verdict.reason, considered, verdict)
         match = next(match for match in matches if match.entry_id == chosen.entry_id)
         entry = await self._entry(question, place, match)
         if entry is None:
-            return Miss("entry_gone", considered)
-        return Hit(entry, Tier.L2, match.similarity, verdict.reason, considered)
+            return Miss("entry_gone", considered, verdict)
+        return Hit(entry, Tier.L2, match.similarity, verdict.reason, considered, verdict)
 
     async def _entry(self, question: Question, place: Place, match: Match) -> Entry | None:
         """The whole entry behind `match`, checked once more against the place and the scope that it must be of."""
@@ -230,6 +235,32 @@ class Lookup:
         except DependencyDown as down:
             telemetry.dependency_failed(down.name)
             return None
+
+
+def _max_error(policy: Policy, thresholds: Thresholds) -> float:
+    """The operator's bound, or the caller's where it is stricter."""
+    return thresholds.max_error if policy.max_error is None else min(policy.max_error, thresholds.max_error)
+
+
+def _considered(candidates: list[Candidate], verdict: Verdict) -> tuple[Considered, ...]:
+    """The candidates with what the decision thought of them."""
+    judged = {one.candidate.entry_id: one for one in verdict.judged}
+    found = []
+    for candidate in candidates:
+        one = judged.get(candidate.entry_id)
+        reason = verdict.reason if verdict.candidate is None else "not_best"
+        found.append(
+            Considered(
+                candidate.entry_id,
+                candidate.text,
+                candidate.similarity,
+                veto=str(one.veto or "") if one else "",
+                reason="" if candidate is verdict.candidate or (one and one.veto) else reason,
+                probability=None if one is None or one.error is None else 1 - one.error,
+                score=one.score if one else None,
+            )
+        )
+    return tuple(found)
 
 
 def _too_old(created_at: float, policy: Policy, now: float) -> bool:

@@ -10,6 +10,8 @@ if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
 
+    from synapse_cache.decision import Verdict
+
     Vector = npt.NDArray[np.float32]
     """A unit vector, shape (dimension,), float32."""
 
@@ -69,6 +71,8 @@ class Answer:
     tokens: int = 0
     cost_nanos: int = 0
     """What it cost, in billionths of a US dollar; 0 where no price is known."""
+    made_in_seconds: float = 0.0
+    """How long the backend took."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +94,7 @@ class Entry:
     semantic_expires_at: float
     tags: tuple[str, ...] = ()
     cost_nanos: int = 0
+    made_in_seconds: float = 0.0
 
     def belongs_to(self, place: Place) -> bool:
         """Whether it may be served there: same tenant, namespace and epoch."""
@@ -108,6 +113,23 @@ class Match:
     expires_at: float
 
 
+@dataclass(frozen=True, slots=True)
+class Considered:
+    """A candidate of a lookup by meaning, and what the decision thought of it.
+
+    `veto` and `reason` say why it was not served, both empty for the one that was; `probability` is that of a right
+    answer, `score` the verifier's logit, both None where nothing asked for them.
+    """
+
+    entry_id: str
+    prompt: str
+    similarity: float
+    veto: str = ""
+    reason: str = ""
+    probability: float | None = None
+    score: float | None = None
+
+
 class Tier(StrEnum):
     """Where an answer was found."""
 
@@ -124,8 +146,8 @@ class Hit:
     tier: Tier
     similarity: float | None
     reason: str
-    considered: tuple[tuple[str, float, str], ...] = ()
-    """Entry id, similarity and veto of every candidate."""
+    considered: tuple[Considered, ...] = ()
+    verdict: Verdict | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,7 +155,8 @@ class Miss:
     """Nothing may be served, and why: a short stable word."""
 
     reason: str
-    considered: tuple[tuple[str, float, str], ...] = ()
+    considered: tuple[Considered, ...] = ()
+    verdict: Verdict | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -199,7 +222,10 @@ class Outcome:
     cost_saved_nanos: int = 0
     latency_seconds: float = 0.0
     embed_seconds: float | None = None
-    considered: tuple[tuple[str, float, str], ...] = ()
+    considered: tuple[Considered, ...] = ()
+    probability: float | None = None
+    stale: bool = False
+    shadow: bool = False
 
 
 class NotCached(Exception):

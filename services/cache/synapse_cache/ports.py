@@ -6,6 +6,7 @@ from collections.abc import AsyncGenerator, Sequence
 from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 
 if TYPE_CHECKING:
+    from synapse_cache.evidence import Evidence, Record, Tally
     from synapse_cache.model import Answer, Caller, Embedding, Entry, Match, Place, Question, Vector
 
 
@@ -135,3 +136,22 @@ class Journal(Protocol):
 
     async def close(self) -> None:
         """Write what is unwritten."""
+
+
+class TrustStore(Protocol):
+    """What replicas know together about errors, by tenant and namespace. Every method raises StoreUnavailable."""
+
+    async def load(self, place: Place) -> Record:
+        """All that is known about a namespace; an empty record when nothing is."""
+
+    async def add(self, place: Place, evidence: Sequence[Evidence], tally: Tally) -> None:
+        """Append evidence, of which the newest few thousand are kept, and add `tally` to the counts."""
+
+    async def set_standing(self, place: Place, *, suspended_at: float | None, strictness: float) -> None:
+        """Switch reuse by meaning off or on, and set the strictness, for every replica."""
+
+    async def places(self) -> list[Place]:
+        """Every namespace that something is known about."""
+
+    async def close(self) -> None:
+        """Let go of every connection."""

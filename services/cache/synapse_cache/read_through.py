@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import ExitStack, aclosing, asynccontextmanager
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, TypeAlias
@@ -18,7 +18,9 @@ from synapse_cache.ports import Batch
 
 if TYPE_CHECKING:
     from synapse_cache.backfill import Backfill
+    from synapse_cache.followers import Follower
     from synapse_cache.lookup import Lookup
+    from synapse_cache.model import Entry
     from synapse_cache.ports import Assembler, Upstream
     from synapse_cache.stats import Stats
     from synapse_cache.writer import Writer
@@ -29,10 +31,10 @@ _Flight: TypeAlias = "Flight[Batch, Landed]"
 
 @dataclass(frozen=True, slots=True)
 class Landed:
-    """What a backend call brought: the answer, and the id of the entry made of it when it was stored."""
+    """What a backend call brought: the answer, and the entry made of it when it was stored."""
 
     answer: Answer
-    entry_id: str = ""
+    entry: Entry | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +78,7 @@ class ReadThrough:
         upstream: Upstream,
         stats: Stats,
         *,
+        followers: Sequence[Follower] = (),
         assembler: Callable[[], Assembler],
         upstream_timeout_seconds: float,
         hedge_after_seconds: float | None = None,
@@ -86,6 +89,7 @@ class ReadThrough:
         self._backfill = backfill
         self._upstream = upstream
         self._stats = stats
+        self._followers = tuple(followers)
         self._assembler = assembler
         self._timeout = upstream_timeout_seconds
         self._hedge_after = hedge_after_seconds
@@ -168,6 +172,8 @@ class ReadThrough:
             outcome = self._outcome(question, found, time.perf_counter() - started)
             outcome = _as_asked(outcome, question, policy)
             self._stats.served(caller.tenant, outcome)
+            for follower in self._followers:
+                follower.served(question, found, outcome, policy, caller)
             if isinstance(found.result, Hit) and outcome.status is Status.HIT:
                 self._backfill.after(question, found.result)
                 yield _Begun(outcome, found.result.entry.answer, None)
@@ -248,6 +254,7 @@ class ReadThrough:
             latency_seconds=seconds,
             embed_seconds=found.embed_seconds,
             considered=result.considered,
+            probability=_probability(result),
         )
 
     def _depart(
@@ -257,9 +264,14 @@ class ReadThrough:
         ask = self._ask_streamed if streamed else self._ask_whole
 
         async def work(flight: _Flight) -> Landed:
+            started = time.monotonic()
             async with asyncio.timeout(self._timeout):
                 answer = await ask(flight, question, caller)
-            return await self._keep(question, answer, found, policy)
+            answer = replace(answer, made_in_seconds=time.monotonic() - started)
+            landed = await self._keep(question, answer, found, policy)
+            for follower in self._followers:
+                follower.answered(question, found, answer, landed.entry, caller)
+            return landed
 
         key = (place.tenant, place.namespace, place.epoch, question.key, question.credential)
         return self._flights.join(key, work)
@@ -287,7 +299,7 @@ class ReadThrough:
         if entry is None:
             return Landed(answer)
         self._stats.stored(found.place.tenant)
-        return Landed(answer, entry.id)
+        return Landed(answer, entry)
 
 
 async def _told(flight: _Flight) -> AsyncGenerator[bytes | list[Batch], None]:
@@ -301,11 +313,16 @@ async def _told(flight: _Flight) -> AsyncGenerator[bytes | list[Batch], None]:
         yield (await flight.result()).answer.payload
 
 
+def _probability(hit: Hit) -> float | None:
+    """That the answer is right, where the decision said so."""
+    return next((one.probability for one in hit.considered if one.entry_id == hit.entry.id), None)
+
+
 def _landed(outcome: Outcome, trip: _Trip, landed: Landed) -> Outcome:
     return replace(
         outcome,
-        stored=bool(landed.entry_id),
-        entry_id=landed.entry_id,
+        stored=landed.entry is not None,
+        entry_id=landed.entry.id if landed.entry is not None else "",
         collapsed=not trip.leads,
         shared=trip.leads and trip.flight.joined > 0,
     )

@@ -44,6 +44,8 @@ class CacheSettings(Section):
     """Largest probability of a wrong answer that is accepted when reusing by meaning; 0 means exact only."""
     min_similarity: float = Field(default=0.7, ge=0, le=1)
     """Cosine similarity below which an entry is not even considered."""
+    hit_similarity: float = Field(default=0.7, ge=0, le=1)
+    """Cosine similarity from which an entry may be served, if the decision lets it pass; 1 means exact only."""
     max_candidates: int = Field(default=8, ge=1, le=64)
     """How many entries are considered by meaning."""
     max_temperature: float = Field(default=1.0, ge=0)

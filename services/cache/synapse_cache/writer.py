@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from synapse_cache.model import Answer, Embedding, Place, Policy, Question
     from synapse_cache.overlay import RecentWrites
     from synapse_cache.ports import Journal
+    from synapse_cache.thresholds import ThresholdSource
 
 _log = logging.getLogger("synapse.cache.writer")
 _BATCH = 64
@@ -39,10 +40,9 @@ _Item: TypeAlias = "tuple[Entry, Embedding | None]"
 
 @dataclass(frozen=True, slots=True)
 class WriteRules:
-    """How long answers are kept, and whether they may be found by meaning."""
+    """How long answers are kept, by the tenants' thresholds, and whether they may be found by meaning."""
 
-    ttl_seconds: float
-    semantic_ttl_seconds: float
+    thresholds: ThresholdSource
     semantic: bool = True
 
 
@@ -130,7 +130,8 @@ class Writer:
     def _entry(self, question: Question, answer: Answer, place: Place, policy: Policy, *, exact_only: bool) -> Entry:
         now = self._clock()
         wanted = policy.ttl_seconds
-        ttl, semantic_ttl = self._rules.ttl_seconds, self._rules.semantic_ttl_seconds
+        thresholds = self._rules.thresholds.of(place.tenant)
+        ttl, semantic_ttl = thresholds.ttl_seconds, thresholds.semantic_ttl_seconds
         if wanted is not None:
             ttl, semantic_ttl = min(wanted, ttl), min(wanted, semantic_ttl)
         return Entry(
@@ -145,6 +146,7 @@ class Writer:
             answer=answer.payload,
             tokens=answer.tokens,
             cost_nanos=answer.cost_nanos,
+            made_in_seconds=answer.made_in_seconds,
             created_at=now,
             expires_at=now + ttl,
             semantic_expires_at=now + semantic_ttl,

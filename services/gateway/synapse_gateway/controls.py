@@ -8,7 +8,7 @@ from collections.abc import Mapping
 
 from google.protobuf import duration_pb2
 
-from synapse.cache.v1 import cache_pb2
+from synapse.cache.v1 import outcome_pb2
 from synapse_gateway.problems import Problem, invalid
 
 _CACHE_CONTROL = b"cache-control"
@@ -27,11 +27,11 @@ _MAX_SECONDS = 10**9
 _MAX_TAGS, _MAX_TAG = 16, 64
 
 
-def read(headers: Mapping[bytes, bytes]) -> cache_pb2.CacheControl | None:
+def read(headers: Mapping[bytes, bytes]) -> outcome_pb2.CacheControl | None:
     """The cache controls of a request; None when it has none. Raises Problem 400 naming the header."""
     if headers.keys().isdisjoint(_NAMES):
         return None
-    control = cache_pb2.CacheControl()
+    control = outcome_pb2.CacheControl()
     _standard(headers.get(_CACHE_CONTROL, b""), control)
     for name, field in _FLAGS.items():
         if name in headers:
@@ -68,7 +68,7 @@ def wants_metadata(headers: Mapping[bytes, bytes]) -> bool:
     return True
 
 
-def _standard(value: bytes, control: cache_pb2.CacheControl) -> None:
+def _standard(value: bytes, control: outcome_pb2.CacheControl) -> None:
     """Lay the directives of a standard Cache-Control into `control`; those that are not for us are ignored."""
     for directive in value.lower().split(b","):
         name, _, argument = directive.strip().partition(b"=")

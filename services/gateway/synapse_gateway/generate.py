@@ -9,7 +9,7 @@ from typing import TypeAlias
 
 import orjson
 
-from synapse.cache.v1 import cache_pb2
+from synapse.cache.v1 import cache_pb2, outcome_pb2
 from synapse.llm.v1 import generation_pb2
 from synapse_gateway import controls, outcome
 from synapse_gateway.dialect import Asked, Dialect, Stamp, Writer
@@ -56,7 +56,7 @@ class Generate:
             await self._whole(exchange, asked, control, tell=tell)
 
     async def _whole(
-        self, exchange: Exchange, asked: Asked, control: cache_pb2.CacheControl | None, *, tell: bool
+        self, exchange: Exchange, asked: Asked, control: outcome_pb2.CacheControl | None, *, tell: bool
     ) -> None:
         request = cache_pb2.GenerateRequest(request=asked.request, control=control)
         with Presence(exchange):
@@ -70,7 +70,7 @@ class Generate:
         await exchange.reply(200, body, [JSON, *outcome.headers(response.outcome)])
 
     async def _stream(
-        self, exchange: Exchange, asked: Asked, control: cache_pb2.CacheControl | None, *, tell: bool
+        self, exchange: Exchange, asked: Asked, control: outcome_pb2.CacheControl | None, *, tell: bool
     ) -> None:
         request = cache_pb2.StreamGenerateRequest(request=asked.request, control=control)
         stream = self._mesh.stream_generate(request, exchange.caller)
@@ -113,13 +113,13 @@ class Generate:
         else:
             await exchange.end(held + writer.finish())
 
-    async def _preview(self, exchange: Exchange, told: cache_pb2.Outcome) -> None:
+    async def _preview(self, exchange: Exchange, told: outcome_pb2.Outcome) -> None:
         """The reply to a preview that missed: what the cache would do, and no answer."""
         body = orjson.dumps({"object": "synapse.preview", "synapse_metadata": outcome.metadata(told)})
         await exchange.reply(200, body, [JSON, *outcome.headers(told, answered=False)])
 
 
-async def _opening(messages: _Messages) -> tuple[cache_pb2.Outcome, Sequence[generation_pb2.GenerationEvent]]:
+async def _opening(messages: _Messages) -> tuple[outcome_pb2.Outcome, Sequence[generation_pb2.GenerationEvent]]:
     """The outcome and the first events; none when the stream ends before any.
 
     The status goes out only then, so that a backend's refusal keeps its own.
@@ -134,11 +134,11 @@ async def _opening(messages: _Messages) -> tuple[cache_pb2.Outcome, Sequence[gen
     return told, ()
 
 
-def _stamp(told: cache_pb2.Outcome, *, tell: bool) -> Stamp:
+def _stamp(told: outcome_pb2.Outcome, *, tell: bool) -> Stamp:
     return Stamp(now=int(time.time()), fresh=outcome.is_hit(told), metadata=outcome.metadata(told) if tell else None)
 
 
-def _charge(exchange: Exchange, told: cache_pb2.Outcome, total_tokens: int) -> None:
+def _charge(exchange: Exchange, told: outcome_pb2.Outcome, total_tokens: int) -> None:
     """Charge what a backend used to the key's limit; a hit is free, and a shared call is paid by who began it."""
     if not outcome.is_hit(told) and not told.collapsed:
         exchange.known_account.meter.used(total_tokens, time.monotonic())

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from prometheus_client import REGISTRY, CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 
-from synapse.cache.v1 import cache_pb2
+from synapse.cache.v1 import outcome_pb2
 from synapse_gateway import outcome as outcomes
 
 _SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300, 600)
@@ -72,7 +72,7 @@ class Metrics:
         """Count a failure by whose fault it was."""
         self._errors.labels(fault).inc()
 
-    def outcome(self, outcome: cache_pb2.Outcome) -> None:
+    def outcome(self, outcome: outcome_pb2.Outcome) -> None:
         """Count what the cache did."""
         if outcomes.is_hit(outcome):
             self._hits.inc()

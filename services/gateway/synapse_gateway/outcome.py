@@ -5,20 +5,20 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from synapse.cache.v1 import cache_pb2
+from synapse.cache.v1 import outcome_pb2
 from synapse_gateway.problems import Headers
 
-_HIT, _MISS, _BYPASS = cache_pb2.CACHE_STATUS_HIT, cache_pb2.CACHE_STATUS_MISS, cache_pb2.CACHE_STATUS_BYPASS
+_HIT, _MISS, _BYPASS = outcome_pb2.CACHE_STATUS_HIT, outcome_pb2.CACHE_STATUS_MISS, outcome_pb2.CACHE_STATUS_BYPASS
 TIERS = {
-    cache_pb2.CACHE_TIER_L0: "L0",
-    cache_pb2.CACHE_TIER_L1: "L1",
-    cache_pb2.CACHE_TIER_L2: "L2",
+    outcome_pb2.CACHE_TIER_L0: "L0",
+    outcome_pb2.CACHE_TIER_L1: "L1",
+    outcome_pb2.CACHE_TIER_L2: "L2",
 }
 _TOKEN = re.compile(r"[A-Za-z*][!#$%&'*+.^_`|~:/A-Za-z0-9-]*")
 _UNSAFE = re.compile(r"[^\x20-\x7e]")
 
 
-def headers(outcome: cache_pb2.Outcome, *, answered: bool = True) -> Headers:
+def headers(outcome: outcome_pb2.Outcome, *, answered: bool = True) -> Headers:
     """The headers of an answer; `answered` is False for a preview that missed."""
     if outcome.status == _HIT:
         return _hit(outcome)
@@ -32,7 +32,7 @@ def headers(outcome: cache_pb2.Outcome, *, answered: bool = True) -> Headers:
     return made
 
 
-def metadata(outcome: cache_pb2.Outcome) -> dict[str, Any]:
+def metadata(outcome: outcome_pb2.Outcome) -> dict[str, Any]:
     """The body member `synapse_metadata`."""
     hit = outcome.status == _HIT
     return {
@@ -44,17 +44,17 @@ def metadata(outcome: cache_pb2.Outcome) -> dict[str, Any]:
     }
 
 
-def is_hit(outcome: cache_pb2.Outcome) -> bool:
+def is_hit(outcome: outcome_pb2.Outcome) -> bool:
     """Whether a stored answer was served."""
     return outcome.status == _HIT
 
 
-def is_bypass(outcome: cache_pb2.Outcome) -> bool:
+def is_bypass(outcome: outcome_pb2.Outcome) -> bool:
     """Whether the cache was not used."""
     return outcome.status == _BYPASS
 
 
-def _hit(outcome: cache_pb2.Outcome) -> Headers:
+def _hit(outcome: outcome_pb2.Outcome) -> Headers:
     tier = TIERS.get(outcome.tier, "L1")
     detail = tier
     ttl = f"; ttl={outcome.ttl.seconds}" if outcome.HasField("ttl") else ""
@@ -68,7 +68,7 @@ def _hit(outcome: cache_pb2.Outcome) -> Headers:
     ]
     if outcome.HasField("similarity"):
         similarity = outcome.similarity
-        if outcome.tier == cache_pb2.CACHE_TIER_L2:
+        if outcome.tier == outcome_pb2.CACHE_TIER_L2:
             detail = f"{tier};sim={similarity:.3f}"
         shown = b"%.4f" % similarity
         made += ((b"x-synapse-similarity", shown), (b"x-cache-similarity", shown))
@@ -78,7 +78,7 @@ def _hit(outcome: cache_pb2.Outcome) -> Headers:
     return made
 
 
-def _forwarded(outcome: cache_pb2.Outcome, *, answered: bool) -> bytes:
+def _forwarded(outcome: outcome_pb2.Outcome, *, answered: bool) -> bytes:
     if outcome.status == _BYPASS:
         return f"synapse; fwd=bypass; detail={_item(outcome.reason or 'bypass')}".encode()
     if outcome.collapsed:
@@ -88,7 +88,7 @@ def _forwarded(outcome: cache_pb2.Outcome, *, answered: bool) -> bytes:
     return b"synapse; fwd=miss; fwd-status=200; stored" if outcome.stored else b"synapse; fwd=miss; fwd-status=200"
 
 
-def _common(outcome: cache_pb2.Outcome, made: Headers) -> None:
+def _common(outcome: outcome_pb2.Outcome, made: Headers) -> None:
     if outcome.entry_id:
         made.append((b"x-synapse-entry-id", _safe(outcome.entry_id).encode()))
     if outcome.reason:
@@ -100,7 +100,7 @@ def _common(outcome: cache_pb2.Outcome, made: Headers) -> None:
         made.append((b"x-coalesced", b"original"))
 
 
-def _millis(outcome: cache_pb2.Outcome) -> float:
+def _millis(outcome: outcome_pb2.Outcome) -> float:
     latency = outcome.latency
     return latency.seconds * 1e3 + latency.nanos / 1e6
 

@@ -13,7 +13,6 @@ import re
 import time
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import grpc
@@ -44,12 +43,17 @@ _RPC_ERRORS = Counter("synapse_rpc_errors_total", "gRPC calls that ended in an e
 _WORD = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
 
 
-@dataclass(frozen=True)
 class Service:
-    """A servicer with the descriptor of the service that it implements."""
+    """A service's descriptor and its servicers: the first that has an RPC's method serves it."""
 
-    descriptor: ServiceDescriptor
-    servicer: object
+    def __init__(self, descriptor: ServiceDescriptor, *servicers: object) -> None:
+        self.descriptor = descriptor
+        self._servicers = servicers
+
+    def function(self, name: str) -> Callable[..., Any] | None:
+        """The method of that name, None where no servicer has it."""
+        found = (getattr(servicer, name, None) for servicer in self._servicers)
+        return next((function for function in found if function is not None), None)
 
 
 class Serving:
@@ -125,7 +129,7 @@ def _bind(server: grpc.aio.Server, address: str) -> int:
 def _methods(service: Service, reader: CallReader) -> dict[str, Method]:
     methods = {}
     for method in service.descriptor.methods:
-        function = getattr(service.servicer, _WORD.sub("_", method.name).lower(), None) or _missing(method)
+        function = service.function(_WORD.sub("_", method.name).lower()) or _missing(method)
         edge = _Edge(f"{service.descriptor.name}/{method.name}", reader)
         methods[method.name] = Method(
             serve=edge.streamed(function) if method.server_streaming else edge.unary(function),

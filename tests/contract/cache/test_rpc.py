@@ -9,12 +9,15 @@ import grpc
 import pytest
 
 from synapse.cache.v1 import cache_pb2 as wire
+from synapse.cache.v1 import invalidation_pb2, outcome_pb2
 from synapse.cache.v1.cache_pb2_grpc import CacheServiceStub
 from synapse.llm.v1 import generation_pb2 as llm
 from synapse_cache.adapters.replay import events_of
 from synapse_cache.app import SERVICE
 from synapse_cache.report import Report
-from synapse_cache.rpc import CacheRpc
+from synapse_cache.rpc.entries import EntriesRpc
+from synapse_cache.rpc.serving import ServingRpc
+from synapse_cache.rpc.statistics import StatisticsRpc
 from synapse_cache.vector_space import VectorSpace
 from synapse_runtime import errors
 from synapse_runtime.channel import CallMetadata, open_channel, own_errors
@@ -47,15 +50,13 @@ async def door() -> AsyncIterator[Door]:
         async def unopened(_fingerprint: str, _dimension: int) -> object:
             raise AssertionError("not opened in this test")
 
-        servicer = CacheRpc(
-            cache=world.cache,
-            invalidation=world.invalidation,
-            report=Report(world.stats, world.stores, world.journal, VectorSpace(world.embedder, unopened)),
-            rules=RULES,
-            embedder=lambda: "hashing",
+        faces = (
+            ServingRpc(world.cache, RULES),
+            EntriesRpc(world.invalidation, embedder=lambda: "hashing"),
+            StatisticsRpc(Report(world.stats, world.stores, world.journal, VectorSpace(world.embedder, unopened))),
         )
         async with (
-            serving("127.0.0.1:0", [Service(SERVICE, servicer)], mesh=MESH) as server,
+            serving("127.0.0.1:0", [Service(SERVICE, *faces)], mesh=MESH) as server,
             open_channel(f"127.0.0.1:{server.port}") as channel,
         ):
             yield Door(CacheServiceStub(channel), world)
@@ -63,7 +64,7 @@ async def door() -> AsyncIterator[Door]:
 
 async def test_a_miss_then_a_hit(door: Door) -> None:
     miss, hit = await door.ask(), await door.ask()
-    assert (miss.outcome.status, hit.outcome.status) == (wire.CACHE_STATUS_MISS, wire.CACHE_STATUS_HIT)
+    assert (miss.outcome.status, hit.outcome.status) == (outcome_pb2.CACHE_STATUS_MISS, outcome_pb2.CACHE_STATUS_HIT)
     assert hit.generation == miss.generation == a_generation()
     assert hit.outcome.tokens_saved == 12
     assert hit.outcome.HasField("ttl")
@@ -81,14 +82,14 @@ async def test_a_streamed_hit_comes_in_one_message(door: Door) -> None:
     request = wire.StreamGenerateRequest(request=a_request())
     messages = [message async for message in door.stub.StreamGenerate(request, **door.as_())]
     assert len(messages) == 1
-    assert messages[0].outcome.tier == wire.CACHE_TIER_L1
+    assert messages[0].outcome.tier == outcome_pb2.CACHE_TIER_L1
     assert list(messages[0].events) == events_of(a_generation())
 
 
 async def test_a_streamed_miss_tells_its_outcome_before_the_first_event(door: Door) -> None:
     request = wire.StreamGenerateRequest(request=a_request())
     messages = [message async for message in door.stub.StreamGenerate(request, **door.as_())]
-    assert messages[0].outcome.status == wire.CACHE_STATUS_MISS
+    assert messages[0].outcome.status == outcome_pb2.CACHE_STATUS_MISS
     assert not any(message.HasField("outcome") for message in messages[1:])
     assert [event for message in messages for event in message.events] == events_of(a_generation())
 
@@ -109,7 +110,7 @@ async def test_a_late_failure_ends_the_stream_in_its_status(door: Door) -> None:
 
 async def test_the_tenant_is_the_callers_identity(door: Door) -> None:
     await door.ask(tenant="acme")
-    assert (await door.ask(tenant="globex")).outcome.status == wire.CACHE_STATUS_MISS
+    assert (await door.ask(tenant="globex")).outcome.status == outcome_pb2.CACHE_STATUS_MISS
 
 
 @pytest.mark.parametrize(
@@ -135,7 +136,7 @@ async def test_a_request_without_a_question_is_refused(door: Door) -> None:
 
 
 async def test_only_if_cached_fails_with_its_own_reason(door: Door) -> None:
-    request = wire.GenerateRequest(request=a_request(), control=wire.CacheControl(only_if_cached=True))
+    request = wire.GenerateRequest(request=a_request(), control=outcome_pb2.CacheControl(only_if_cached=True))
     with pytest.raises(errors.FailedPrecondition) as caught, own_errors():
         await door.stub.Generate(request, **door.as_())
     assert caught.value.reason == "ONLY_IF_CACHED_MISS"
@@ -145,7 +146,7 @@ async def test_a_lookup_tells_what_it_considered_and_counts_nothing(door: Door) 
     await door.ask()
     await door.world.settled()
     reply = await door.stub.Lookup(wire.LookupRequest(request=a_request("What is the capital of Spain?")), **door.as_())
-    assert reply.outcome.status == wire.CACHE_STATUS_MISS
+    assert reply.outcome.status == outcome_pb2.CACHE_STATUS_MISS
     assert [bool(candidate.veto) for candidate in reply.candidates] == [True]
     assert door.world.upstream.calls == 1
     assert (await door.stub.GetStats(wire.GetStatsRequest(), **door.as_())).requests == 1
@@ -174,12 +175,12 @@ async def test_entries_are_shown_and_removed_inside_their_tenant_only(door: Door
     with pytest.raises(errors.NotFound), own_errors():
         await door.stub.DeleteEntry(wire.DeleteEntryRequest(id=entry_id), **door.as_(Role.ADMIN, tenant="globex"))
     await door.stub.DeleteEntry(wire.DeleteEntryRequest(id=entry_id), **door.as_(Role.OPERATOR))
-    assert (await door.ask()).outcome.status == wire.CACHE_STATUS_MISS
+    assert (await door.ask()).outcome.status == outcome_pb2.CACHE_STATUS_MISS
 
 
 async def test_a_viewer_changes_nothing(door: Door) -> None:
     with pytest.raises(errors.PermissionDenied), own_errors():
-        await door.stub.Invalidate(wire.InvalidateRequest(namespace="default"), **door.as_(Role.VIEWER))
+        await door.stub.Invalidate(invalidation_pb2.InvalidateRequest(namespace="default"), **door.as_(Role.VIEWER))
 
 
 @pytest.mark.parametrize("target", ["id", "key", "namespace"])
@@ -187,13 +188,13 @@ async def test_invalidation_works_by_each_target(door: Door, target: str) -> Non
     outcome = (await door.ask()).outcome
     await door.world.settled()
     value = {"id": outcome.entry_id, "key": outcome.key, "namespace": "default"}[target]
-    request = wire.InvalidateRequest(**{target: value})
+    request = invalidation_pb2.InvalidateRequest(**{target: value})
     assert (await door.stub.Invalidate(request, **door.as_(Role.OPERATOR))).removed == 1
-    assert (await door.ask()).outcome.status == wire.CACHE_STATUS_MISS
+    assert (await door.ask()).outcome.status == outcome_pb2.CACHE_STATUS_MISS
 
 
 async def test_invalidation_needs_one_target(door: Door) -> None:
-    for request in (wire.InvalidateRequest(), wire.InvalidateRequest(id="a", namespace="b")):
+    for request in (invalidation_pb2.InvalidateRequest(), invalidation_pb2.InvalidateRequest(id="a", namespace="b")):
         with pytest.raises(errors.InvalidArgument), own_errors():
             await door.stub.Invalidate(request, **door.as_(Role.ADMIN))
 

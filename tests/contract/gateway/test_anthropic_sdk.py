@@ -11,7 +11,7 @@ import anthropic
 import pytest
 from google.protobuf import any_pb2
 
-from synapse.cache.v1 import cache_pb2
+from synapse.cache.v1 import cache_pb2, outcome_pb2
 from synapse.llm.v1 import generation_pb2, request_pb2
 from synapse.router.v1 import router_pb2
 from synapse_runtime import errors
@@ -33,7 +33,7 @@ async def sdk(world: World) -> AsyncIterator[Any]:
         yield client
 
 
-def replies(world: World, generation: generation_pb2.Generation, outcome: cache_pb2.Outcome | None = None) -> None:
+def replies(world: World, generation: generation_pb2.Generation, outcome: outcome_pb2.Outcome | None = None) -> None:
     async def reply(_request: cache_pb2.GenerateRequest) -> cache_pb2.GenerateResponse:
         return cache_pb2.GenerateResponse(generation=generation, outcome=outcome or miss())
 

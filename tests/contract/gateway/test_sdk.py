@@ -8,7 +8,7 @@ import openai
 import pytest
 from google.protobuf import any_pb2
 
-from synapse.cache.v1 import cache_pb2
+from synapse.cache.v1 import cache_pb2, outcome_pb2
 from synapse.llm.v1 import content_pb2, generation_pb2
 from synapse.router.v1 import router_pb2
 from synapse_runtime import errors
@@ -20,7 +20,7 @@ Delta = generation_pb2.ChoiceDelta
 Event = generation_pb2.GenerationEvent
 
 
-def replies(world: World, generation: generation_pb2.Generation, outcome: cache_pb2.Outcome | None = None) -> None:
+def replies(world: World, generation: generation_pb2.Generation, outcome: outcome_pb2.Outcome | None = None) -> None:
     async def reply(_request: cache_pb2.GenerateRequest) -> cache_pb2.GenerateResponse:
         return cache_pb2.GenerateResponse(generation=generation, outcome=outcome or miss())
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import pytest
 
-from synapse.cache.v1 import cache_pb2
+from synapse.cache.v1 import outcome_pb2
 from synapse_gateway import controls
 from synapse_gateway.problems import Problem
 
 
-def read(**headers: str) -> cache_pb2.CacheControl | None:
+def read(**headers: str) -> outcome_pb2.CacheControl | None:
     return controls.read({name.replace("_", "-").encode(): value.encode() for name, value in headers.items()})
 
 

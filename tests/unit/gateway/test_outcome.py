@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from synapse.cache.v1 import cache_pb2
+from synapse.cache.v1 import outcome_pb2
 from synapse_gateway import outcome
 from tests.support.cache_double import bypass, hit, miss
 
 
-def told(given: cache_pb2.Outcome) -> dict[str, str]:
+def told(given: outcome_pb2.Outcome) -> dict[str, str]:
     return {name.decode(): value.decode() for name, value in outcome.headers(given)}
 
 
 def test_a_semantic_hit_says_how_similar() -> None:
-    made = told(hit(cache_pb2.CACHE_TIER_L2, similarity=0.962, reason="semantic"))
+    made = told(hit(outcome_pb2.CACHE_TIER_L2, similarity=0.962, reason="semantic"))
     assert made["cache-status"] == f'synapse; hit; ttl=3412; key="{"ab" * 32}"; detail="L2;sim=0.962"'
     assert made["x-synapse-cache-status"] == "HIT-L2"
     assert made["x-synapse-cache-tier"] == "L2"
@@ -73,7 +73,7 @@ def test_nothing_that_would_break_a_header_goes_out() -> None:
 
 
 def test_the_body_member_says_the_same() -> None:
-    assert outcome.metadata(hit(cache_pb2.CACHE_TIER_L2, similarity=0.9)) == {
+    assert outcome.metadata(hit(outcome_pb2.CACHE_TIER_L2, similarity=0.9)) == {
         "cache_hit": True,
         "cache_tier": "L2",
         "similarity": 0.9,

@@ -70,6 +70,7 @@ def decode(data: bytes) -> Entry:
         _seconds(head.semantic_expire_time),
         tuple(head.tags),
         head.cost_nanos,
+        head.made_in_ms / 1000,
     )
 
 
@@ -86,6 +87,7 @@ def _head(entry: Entry) -> entry_pb2.Entry:
         exact_only=entry.prompt is None,
         tags=entry.tags,
         cost_nanos=entry.cost_nanos,
+        made_in_ms=entry.made_in_seconds * 1000,
     )
     _set_seconds(head.create_time, entry.created_at)
     _set_seconds(head.expire_time, entry.expires_at)

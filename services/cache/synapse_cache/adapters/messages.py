@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from synapse.cache.v1 import cache_pb2 as wire
+from synapse.cache.v1 import explain_pb2, outcome_pb2
 from synapse.cache.v1.entry_pb2 import Entry as WireEntry
 from synapse_cache.model import Caller, Outcome, Place, Policy, Status, Tier
 from synapse_runtime.errors import InvalidArgument
@@ -14,15 +14,15 @@ if TYPE_CHECKING:
     from google.protobuf.duration_pb2 import Duration
 
     from synapse.llm.v1.request_pb2 import GenerationRequest
-    from synapse_cache.model import Entry
+    from synapse_cache.model import Considered, Entry
     from synapse_runtime.call import Call
 
 _STATUSES = {
-    Status.HIT: wire.CACHE_STATUS_HIT,
-    Status.MISS: wire.CACHE_STATUS_MISS,
-    Status.BYPASS: wire.CACHE_STATUS_BYPASS,
+    Status.HIT: outcome_pb2.CACHE_STATUS_HIT,
+    Status.MISS: outcome_pb2.CACHE_STATUS_MISS,
+    Status.BYPASS: outcome_pb2.CACHE_STATUS_BYPASS,
 }
-_TIERS = {Tier.L0: wire.CACHE_TIER_L0, Tier.L1: wire.CACHE_TIER_L1, Tier.L2: wire.CACHE_TIER_L2}
+_TIERS = {Tier.L0: outcome_pb2.CACHE_TIER_L0, Tier.L1: outcome_pb2.CACHE_TIER_L1, Tier.L2: outcome_pb2.CACHE_TIER_L2}
 _NAMESPACE = re.compile(r"[\w.:/@-]{1,128}", re.ASCII)
 _KEY = re.compile(r"[0-9a-f]{64}")
 _MOST_TAGS = 16
@@ -46,7 +46,7 @@ def place_of(call: Call, namespace: str) -> Place:
     return Place(call.identity.tenant, namespace)
 
 
-def policy_of(control: wire.CacheControl) -> Policy:
+def policy_of(control: outcome_pb2.CacheControl) -> Policy:
     """What the caller wants; raises InvalidArgument naming the field."""
     if not control.ListFields():
         return _DEFAULT
@@ -69,6 +69,19 @@ def policy_of(control: wire.CacheControl) -> Policy:
     )
 
 
+def candidate_of(considered: Considered) -> explain_pb2.Candidate:
+    """A candidate as the wire shows it."""
+    return explain_pb2.Candidate(
+        entry_id=considered.entry_id,
+        similarity=considered.similarity,
+        veto=considered.veto,
+        probability=considered.probability,
+        score=considered.score,
+        prompt=considered.prompt,
+        reason=considered.reason,
+    )
+
+
 def check_request(request: GenerationRequest) -> None:
     """Raise InvalidArgument unless `request` asks a model something."""
     if not request.model:
@@ -84,9 +97,9 @@ def check_key(key: str) -> str:
     return key
 
 
-def outcome_of(outcome: Outcome) -> wire.Outcome:
+def outcome_of(outcome: Outcome) -> outcome_pb2.Outcome:
     """The domain's outcome as the wire's."""
-    reply = wire.Outcome(
+    reply = outcome_pb2.Outcome(
         status=_STATUSES[outcome.status],
         reason=outcome.reason,
         entry_id=outcome.entry_id,
@@ -96,12 +109,16 @@ def outcome_of(outcome: Outcome) -> wire.Outcome:
         shared=outcome.shared,
         tokens_saved=outcome.tokens_saved,
         cost_saved_nanos=outcome.cost_saved_nanos,
+        stale=outcome.stale,
+        shadow=outcome.shadow,
     )
     reply.latency.FromNanoseconds(int(outcome.latency_seconds * 1e9))
     if outcome.tier is not None:
         reply.tier = _TIERS[outcome.tier]
     if outcome.similarity is not None:
         reply.similarity = outcome.similarity
+    if outcome.probability is not None:
+        reply.probability = outcome.probability
     if outcome.age_seconds is not None:
         reply.age.FromNanoseconds(int(outcome.age_seconds * 1e9))
     if outcome.ttl_seconds is not None:
@@ -137,6 +154,7 @@ def entry_of(entry: Entry, embedder: str) -> WireEntry:
         embedder="" if entry.prompt is None else embedder,
         epoch=entry.epoch,
         cost_nanos=entry.cost_nanos,
+        made_in_ms=entry.made_in_seconds * 1000,
     )
     reply.generation.ParseFromString(entry.answer)
     reply.create_time.FromMicroseconds(int(entry.created_at * 1e6))

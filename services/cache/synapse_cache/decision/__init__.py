@@ -2,7 +2,7 @@
 
 from synapse_cache.decision.features import TextFeatures, analyse
 from synapse_cache.decision.strict import CALIBRATED_FLOOR, CERTIFIED_ERROR, StrictDecision
-from synapse_cache.decision.verdict import Candidate, Decision, Verdict, VetoReason
+from synapse_cache.decision.verdict import Candidate, Decision, Judged, Standing, Verdict, VetoReason
 from synapse_cache.decision.veto import veto
 
 __all__ = [
@@ -10,6 +10,8 @@ __all__ = [
     "CERTIFIED_ERROR",
     "Candidate",
     "Decision",
+    "Judged",
+    "Standing",
     "StrictDecision",
     "TextFeatures",
     "Verdict",

@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 
 from synapse_cache.decision.features import analyse
-from synapse_cache.decision.verdict import Candidate, Verdict, VetoReason
+from synapse_cache.decision.verdict import Candidate, Judged, Standing, Verdict
 from synapse_cache.decision.veto import veto
 
 # One grid step above what scripts/calibrate_floor.py chooses on the dev halves; docs/decision.md has the figures.
@@ -27,18 +27,21 @@ class StrictDecision:
             raise ValueError(f"a similarity floor lies above 0 and at or below 1, not {floor}")
         self.floor = floor
 
-    async def decide(self, text: str, candidates: Sequence[Candidate], *, max_error: float) -> Verdict:
+    async def decide(self, text: str, candidates: Sequence[Candidate], standing: Standing) -> Verdict:
         """The best of the `MAX_CANDIDATES` nearest candidates that passes; they may come in any order."""
-        if not max_error >= CERTIFIED_ERROR:
+        if standing.suspended:
+            return Verdict(None, "suspended")
+        if not standing.max_error >= CERTIFIED_ERROR:
             return Verdict(None, "max_error")
-        near = [one for one in candidates if math.isfinite(one.similarity) and one.similarity >= self.floor]
+        floor = max(self.floor, standing.floor)
+        near = [one for one in candidates if math.isfinite(one.similarity) and one.similarity >= floor]
         if not near:
             return Verdict(None, "below_floor" if candidates else "no_candidate")
         asked = analyse(text)
-        vetoes: list[tuple[str, VetoReason]] = []
+        judged: list[Judged] = []
         for candidate in sorted(near, key=lambda one: -one.similarity)[:MAX_CANDIDATES]:
             reason = veto(asked, analyse(candidate.text))
+            judged.append(Judged(candidate, reason))
             if reason is None:
-                return Verdict(candidate, "semantic", tuple(vetoes))
-            vetoes.append((candidate.entry_id, reason))
-        return Verdict(None, f"veto_{vetoes[0][1]}", tuple(vetoes))
+                return Verdict(candidate, "semantic", tuple(judged))
+        return Verdict(None, f"veto_{judged[0].veto}", tuple(judged))

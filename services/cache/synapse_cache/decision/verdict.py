@@ -47,20 +47,49 @@ class Candidate:
 
 
 @dataclass(frozen=True, slots=True)
+class Judged:
+    """A candidate as the decision saw it.
+
+    `veto` says why it may not serve; `score` is the verifier's logit, `error` the calibrated probability of a wrong
+    answer, both None where nothing asked for them; `traits` are what `error` was made of, as `learning` reads them.
+    """
+
+    candidate: Candidate
+    veto: VetoReason | None = None
+    score: float | None = None
+    error: float | None = None
+    traits: tuple[float, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Verdict:
-    """The candidate whose answer may be served (None: a miss), why, and who was vetoed on the way."""
+    """The candidate whose answer may be served (None: a miss), why, and how the candidates were judged.
+
+    `bar` is the largest probability of a wrong answer that could have been served; None where none was compared.
+    """
 
     candidate: Candidate | None
     reason: str
-    vetoes: tuple[tuple[str, VetoReason], ...] = ()
+    judged: tuple[Judged, ...] = ()
+    bar: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """What holds for one request by meaning: the operator's bounds, and what the namespace's history taught.
+
+    `max_error` is the share of requests, 0 to 1, that may be answered wrongly; `floor` the cosine below which nothing
+    is served; `suspended` says that the budget of errors broke and nothing may be served by meaning.
+    """
+
+    max_error: float
+    floor: float = 0.0
+    suspended: bool = False
 
 
 class Decision(Protocol):
     """Decides whether a stored answer is right for a new prompt."""
 
-    async def decide(self, text: str, candidates: Sequence[Candidate], *, max_error: float) -> Verdict:
-        """Pick the candidate to serve, if any.
-
-        `max_error` is the share of requests, 0 to 1, that may be answered wrongly.
-        """
+    async def decide(self, text: str, candidates: Sequence[Candidate], standing: Standing) -> Verdict:
+        """Pick the candidate to serve, if any."""
         ...

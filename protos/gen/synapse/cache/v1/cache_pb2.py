@@ -23,14 +23,21 @@ _sym_db = _symbol_database.Default()
 
 
 from google.api import annotations_pb2 as google_dot_api_dot_annotations__pb2
-from google.protobuf import duration_pb2 as google_dot_protobuf_dot_duration__pb2
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
+from synapse.cache.v1 import analytics_pb2 as synapse_dot_cache_dot_v1_dot_analytics__pb2
+from synapse.cache.v1 import coalescer_pb2 as synapse_dot_cache_dot_v1_dot_coalescer__pb2
 from synapse.cache.v1 import entry_pb2 as synapse_dot_cache_dot_v1_dot_entry__pb2
+from synapse.cache.v1 import explain_pb2 as synapse_dot_cache_dot_v1_dot_explain__pb2
+from synapse.cache.v1 import invalidation_pb2 as synapse_dot_cache_dot_v1_dot_invalidation__pb2
+from synapse.cache.v1 import outcome_pb2 as synapse_dot_cache_dot_v1_dot_outcome__pb2
+from synapse.cache.v1 import thresholds_pb2 as synapse_dot_cache_dot_v1_dot_thresholds__pb2
+from synapse.cache.v1 import transfer_pb2 as synapse_dot_cache_dot_v1_dot_transfer__pb2
+from synapse.cache.v1 import trust_pb2 as synapse_dot_cache_dot_v1_dot_trust__pb2
 from synapse.llm.v1 import generation_pb2 as synapse_dot_llm_dot_v1_dot_generation__pb2
 from synapse.llm.v1 import request_pb2 as synapse_dot_llm_dot_v1_dot_request__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1csynapse/cache/v1/cache.proto\x12\x10synapse.cache.v1\x1a\x1cgoogle/api/annotations.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1csynapse/cache/v1/entry.proto\x1a\x1fsynapse/llm/v1/generation.proto\x1a\x1csynapse/llm/v1/request.proto\"\x99\x02\n\x0c\x43\x61\x63heControl\x12\x0c\n\x04skip\x18\x01 \x01(\x08\x12\x10\n\x08no_cache\x18\x02 \x01(\x08\x12\x10\n\x08no_store\x18\x03 \x01(\x08\x12\x16\n\x0eonly_if_cached\x18\x04 \x01(\x08\x12*\n\x07max_age\x18\x05 \x01(\x0b\x32\x19.google.protobuf.Duration\x12&\n\x03ttl\x18\x06 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x11\n\tnamespace\x18\x07 \x01(\t\x12\x0c\n\x04tags\x18\x08 \x03(\t\x12\x16\n\tmax_error\x18\t \x01(\x01H\x00\x88\x01\x01\x12\x0f\n\x07preview\x18\n \x01(\x08\x12\x13\n\x0bpassthrough\x18\x0b \x01(\x08\x42\x0c\n\n_max_error\"v\n\x0fGenerateRequest\x12\x32\n\x07request\x18\x01 \x01(\x0b\x32!.synapse.llm.v1.GenerationRequest\x12/\n\x07\x63ontrol\x18\x02 \x01(\x0b\x32\x1e.synapse.cache.v1.CacheControl\"n\n\x10GenerateResponse\x12.\n\ngeneration\x18\x01 \x01(\x0b\x32\x1a.synapse.llm.v1.Generation\x12*\n\x07outcome\x18\x02 \x01(\x0b\x32\x19.synapse.cache.v1.Outcome\"|\n\x15StreamGenerateRequest\x12\x32\n\x07request\x18\x01 \x01(\x0b\x32!.synapse.llm.v1.GenerationRequest\x12/\n\x07\x63ontrol\x18\x02 \x01(\x0b\x32\x1e.synapse.cache.v1.CacheControl\"u\n\x16StreamGenerateResponse\x12*\n\x07outcome\x18\x01 \x01(\x0b\x32\x19.synapse.cache.v1.Outcome\x12/\n\x06\x65vents\x18\x02 \x03(\x0b\x32\x1f.synapse.llm.v1.GenerationEvent\"\xcb\x03\n\x07Outcome\x12-\n\x06status\x18\x01 \x01(\x0e\x32\x1d.synapse.cache.v1.CacheStatus\x12)\n\x04tier\x18\x02 \x01(\x0e\x32\x1b.synapse.cache.v1.CacheTier\x12\x0e\n\x06reason\x18\x03 \x01(\t\x12\x10\n\x08\x65ntry_id\x18\x04 \x01(\t\x12\x17\n\nsimilarity\x18\x05 \x01(\x01H\x00\x88\x01\x01\x12&\n\x03\x61ge\x18\x06 \x01(\x0b\x32\x19.google.protobuf.Duration\x12&\n\x03ttl\x18\x07 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x0b\n\x03key\x18\x08 \x01(\t\x12\x0e\n\x06stored\x18\t \x01(\x08\x12\x11\n\tcollapsed\x18\n \x01(\x08\x12\x14\n\x0ctokens_saved\x18\x0b \x01(\x03\x12*\n\x07latency\x18\x0c \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x30\n\rembed_latency\x18\r \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x0e\n\x06shared\x18\x0e \x01(\x08\x12\x18\n\x10\x63ost_saved_nanos\x18\x0f \x01(\x03\x42\r\n\x0b_similarity\"t\n\rLookupRequest\x12\x32\n\x07request\x18\x01 \x01(\x0b\x32!.synapse.llm.v1.GenerationRequest\x12/\n\x07\x63ontrol\x18\x02 \x01(\x0b\x32\x1e.synapse.cache.v1.CacheControl\"\x9d\x01\n\x0eLookupResponse\x12*\n\x07outcome\x18\x01 \x01(\x0b\x32\x19.synapse.cache.v1.Outcome\x12.\n\ngeneration\x18\x02 \x01(\x0b\x32\x1a.synapse.llm.v1.Generation\x12/\n\ncandidates\x18\x03 \x03(\x0b\x32\x1b.synapse.cache.v1.Candidate\"?\n\tCandidate\x12\x10\n\x08\x65ntry_id\x18\x01 \x01(\t\x12\x12\n\nsimilarity\x18\x02 \x01(\x01\x12\x0c\n\x04veto\x18\x03 \x01(\t\"\xa3\x01\n\x0cStoreRequest\x12\x32\n\x07request\x18\x01 \x01(\x0b\x32!.synapse.llm.v1.GenerationRequest\x12.\n\ngeneration\x18\x02 \x01(\x0b\x32\x1a.synapse.llm.v1.Generation\x12/\n\x07\x63ontrol\x18\x03 \x01(\x0b\x32\x1e.synapse.cache.v1.CacheControl\"N\n\rStoreResponse\x12\x0e\n\x06stored\x18\x01 \x01(\x08\x12\x0e\n\x06reason\x18\x02 \x01(\t\x12\x10\n\x08\x65ntry_id\x18\x03 \x01(\t\x12\x0b\n\x03key\x18\x04 \x01(\t\"\x1d\n\x0fGetEntryRequest\x12\n\n\x02id\x18\x01 \x01(\t\":\n\x10GetEntryResponse\x12&\n\x05\x65ntry\x18\x01 \x01(\x0b\x32\x17.synapse.cache.v1.Entry\" \n\x12\x44\x65leteEntryRequest\x12\n\n\x02id\x18\x01 \x01(\t\"&\n\x13\x44\x65leteEntryResponse\x12\x0f\n\x07removed\x18\x01 \x01(\x03\"?\n\x11InvalidateRequest\x12\n\n\x02id\x18\x01 \x01(\t\x12\x0b\n\x03key\x18\x02 \x01(\t\x12\x11\n\tnamespace\x18\x03 \x01(\t\"%\n\x12InvalidateResponse\x12\x0f\n\x07removed\x18\x01 \x01(\x03\"\x11\n\x0fGetStatsRequest\"\xd0\x04\n\x10GetStatsResponse\x12\x10\n\x08requests\x18\x01 \x01(\x03\x12\x0c\n\x04hits\x18\x02 \x01(\x03\x12\x12\n\nhits_exact\x18\x03 \x01(\x03\x12\x15\n\rhits_semantic\x18\x04 \x01(\x03\x12\x0e\n\x06misses\x18\x05 \x01(\x03\x12\x10\n\x08\x62ypasses\x18\x06 \x01(\x03\x12\x16\n\x0e\x63\x61\x63he_hit_rate\x18\x07 \x01(\x01\x12\x0e\n\x06stores\x18\x08 \x01(\x03\x12\x11\n\tcollapsed\x18\t \x01(\x03\x12\x14\n\x0ctokens_saved\x18\n \x01(\x03\x12\x0f\n\x07\x65ntries\x18\x0b \x01(\x03\x12\x17\n\x0fjournal_pending\x18\x0c \x01(\x03\x12I\n\x0cmiss_reasons\x18\r \x03(\x0b\x32\x33.synapse.cache.v1.GetStatsResponse.MissReasonsEntry\x12J\n\x0c\x64\x65pendencies\x18\x0e \x03(\x0b\x32\x34.synapse.cache.v1.GetStatsResponse.DependenciesEntry\x12.\n\nstart_time\x18\x0f \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x10\n\x08\x65mbedder\x18\x10 \x01(\t\x12\x12\n\ncost_saved\x18\x11 \x01(\x01\x1a\x32\n\x10MissReasonsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\x03:\x02\x38\x01\x1a\x33\n\x11\x44\x65pendenciesEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01*q\n\x0b\x43\x61\x63heStatus\x12\x1c\n\x18\x43\x41\x43HE_STATUS_UNSPECIFIED\x10\x00\x12\x14\n\x10\x43\x41\x43HE_STATUS_HIT\x10\x01\x12\x15\n\x11\x43\x41\x43HE_STATUS_MISS\x10\x02\x12\x17\n\x13\x43\x41\x43HE_STATUS_BYPASS\x10\x03*`\n\tCacheTier\x12\x1a\n\x16\x43\x41\x43HE_TIER_UNSPECIFIED\x10\x00\x12\x11\n\rCACHE_TIER_L0\x10\x01\x12\x11\n\rCACHE_TIER_L1\x10\x02\x12\x11\n\rCACHE_TIER_L2\x10\x03\x32\xe9\x06\n\x0c\x43\x61\x63heService\x12Q\n\x08Generate\x12!.synapse.cache.v1.GenerateRequest\x1a\".synapse.cache.v1.GenerateResponse\x12\x65\n\x0eStreamGenerate\x12\'.synapse.cache.v1.StreamGenerateRequest\x1a(.synapse.cache.v1.StreamGenerateResponse0\x01\x12l\n\x06Lookup\x12\x1f.synapse.cache.v1.LookupRequest\x1a .synapse.cache.v1.LookupResponse\"\x1f\x82\xd3\xe4\x93\x02\x19\"\x14/api/v1/cache:lookup:\x01*\x12\x62\n\x05Store\x12\x1e.synapse.cache.v1.StoreRequest\x1a\x1f.synapse.cache.v1.StoreResponse\"\x18\x82\xd3\xe4\x93\x02\x12\"\r/api/v1/cache:\x01*\x12m\n\x08GetEntry\x12!.synapse.cache.v1.GetEntryRequest\x1a\".synapse.cache.v1.GetEntryResponse\"\x1a\x82\xd3\xe4\x93\x02\x14\x12\x12/api/v1/cache/{id}\x12v\n\x0b\x44\x65leteEntry\x12$.synapse.cache.v1.DeleteEntryRequest\x1a%.synapse.cache.v1.DeleteEntryResponse\"\x1a\x82\xd3\xe4\x93\x02\x14*\x12/api/v1/cache/{id}\x12|\n\nInvalidate\x12#.synapse.cache.v1.InvalidateRequest\x1a$.synapse.cache.v1.InvalidateResponse\"#\x82\xd3\xe4\x93\x02\x1d\"\x18/api/v1/cache:invalidate:\x01*\x12h\n\x08GetStats\x12!.synapse.cache.v1.GetStatsRequest\x1a\".synapse.cache.v1.GetStatsResponse\"\x15\x82\xd3\xe4\x93\x02\x0f\x12\r/api/v1/statsb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1csynapse/cache/v1/cache.proto\x12\x10synapse.cache.v1\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a synapse/cache/v1/analytics.proto\x1a synapse/cache/v1/coalescer.proto\x1a\x1csynapse/cache/v1/entry.proto\x1a\x1esynapse/cache/v1/explain.proto\x1a#synapse/cache/v1/invalidation.proto\x1a\x1esynapse/cache/v1/outcome.proto\x1a!synapse/cache/v1/thresholds.proto\x1a\x1fsynapse/cache/v1/transfer.proto\x1a\x1csynapse/cache/v1/trust.proto\x1a\x1fsynapse/llm/v1/generation.proto\x1a\x1csynapse/llm/v1/request.proto\"v\n\x0fGenerateRequest\x12\x32\n\x07request\x18\x01 \x01(\x0b\x32!.synapse.llm.v1.GenerationRequest\x12/\n\x07\x63ontrol\x18\x02 \x01(\x0b\x32\x1e.synapse.cache.v1.CacheControl\"n\n\x10GenerateResponse\x12.\n\ngeneration\x18\x01 \x01(\x0b\x32\x1a.synapse.llm.v1.Generation\x12*\n\x07outcome\x18\x02 \x01(\x0b\x32\x19.synapse.cache.v1.Outcome\"|\n\x15StreamGenerateRequest\x12\x32\n\x07request\x18\x01 \x01(\x0b\x32!.synapse.llm.v1.GenerationRequest\x12/\n\x07\x63ontrol\x18\x02 \x01(\x0b\x32\x1e.synapse.cache.v1.CacheControl\"u\n\x16StreamGenerateResponse\x12*\n\x07outcome\x18\x01 \x01(\x0b\x32\x19.synapse.cache.v1.Outcome\x12/\n\x06\x65vents\x18\x02 \x03(\x0b\x32\x1f.synapse.llm.v1.GenerationEvent\"t\n\rLookupRequest\x12\x32\n\x07request\x18\x01 \x01(\x0b\x32!.synapse.llm.v1.GenerationRequest\x12/\n\x07\x63ontrol\x18\x02 \x01(\x0b\x32\x1e.synapse.cache.v1.CacheControl\"\x9d\x01\n\x0eLookupResponse\x12*\n\x07outcome\x18\x01 \x01(\x0b\x32\x19.synapse.cache.v1.Outcome\x12.\n\ngeneration\x18\x02 \x01(\x0b\x32\x1a.synapse.llm.v1.Generation\x12/\n\ncandidates\x18\x03 \x03(\x0b\x32\x1b.synapse.cache.v1.Candidate\"\xa3\x01\n\x0cStoreRequest\x12\x32\n\x07request\x18\x01 \x01(\x0b\x32!.synapse.llm.v1.GenerationRequest\x12.\n\ngeneration\x18\x02 \x01(\x0b\x32\x1a.synapse.llm.v1.Generation\x12/\n\x07\x63ontrol\x18\x03 \x01(\x0b\x32\x1e.synapse.cache.v1.CacheControl\"N\n\rStoreResponse\x12\x0e\n\x06stored\x18\x01 \x01(\x08\x12\x0e\n\x06reason\x18\x02 \x01(\t\x12\x10\n\x08\x65ntry_id\x18\x03 \x01(\t\x12\x0b\n\x03key\x18\x04 \x01(\t\"\x1d\n\x0fGetEntryRequest\x12\n\n\x02id\x18\x01 \x01(\t\":\n\x10GetEntryResponse\x12&\n\x05\x65ntry\x18\x01 \x01(\x0b\x32\x17.synapse.cache.v1.Entry\" \n\x12\x44\x65leteEntryRequest\x12\n\n\x02id\x18\x01 \x01(\t\"&\n\x13\x44\x65leteEntryResponse\x12\x0f\n\x07removed\x18\x01 \x01(\x03\"\x11\n\x0fGetStatsRequest\"\xd0\x04\n\x10GetStatsResponse\x12\x10\n\x08requests\x18\x01 \x01(\x03\x12\x0c\n\x04hits\x18\x02 \x01(\x03\x12\x12\n\nhits_exact\x18\x03 \x01(\x03\x12\x15\n\rhits_semantic\x18\x04 \x01(\x03\x12\x0e\n\x06misses\x18\x05 \x01(\x03\x12\x10\n\x08\x62ypasses\x18\x06 \x01(\x03\x12\x16\n\x0e\x63\x61\x63he_hit_rate\x18\x07 \x01(\x01\x12\x0e\n\x06stores\x18\x08 \x01(\x03\x12\x11\n\tcollapsed\x18\t \x01(\x03\x12\x14\n\x0ctokens_saved\x18\n \x01(\x03\x12\x0f\n\x07\x65ntries\x18\x0b \x01(\x03\x12\x17\n\x0fjournal_pending\x18\x0c \x01(\x03\x12I\n\x0cmiss_reasons\x18\r \x03(\x0b\x32\x33.synapse.cache.v1.GetStatsResponse.MissReasonsEntry\x12J\n\x0c\x64\x65pendencies\x18\x0e \x03(\x0b\x32\x34.synapse.cache.v1.GetStatsResponse.DependenciesEntry\x12.\n\nstart_time\x18\x0f \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x10\n\x08\x65mbedder\x18\x10 \x01(\t\x12\x12\n\ncost_saved\x18\x11 \x01(\x01\x1a\x32\n\x10MissReasonsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\x03:\x02\x38\x01\x1a\x33\n\x11\x44\x65pendenciesEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\x32\xe4\x1d\n\x0c\x43\x61\x63heService\x12Q\n\x08Generate\x12!.synapse.cache.v1.GenerateRequest\x1a\".synapse.cache.v1.GenerateResponse\x12\x65\n\x0eStreamGenerate\x12\'.synapse.cache.v1.StreamGenerateRequest\x1a(.synapse.cache.v1.StreamGenerateResponse0\x01\x12l\n\x06Lookup\x12\x1f.synapse.cache.v1.LookupRequest\x1a .synapse.cache.v1.LookupResponse\"\x1f\x82\xd3\xe4\x93\x02\x19\"\x14/api/v1/cache:lookup:\x01*\x12\x62\n\x05Store\x12\x1e.synapse.cache.v1.StoreRequest\x1a\x1f.synapse.cache.v1.StoreResponse\"\x18\x82\xd3\xe4\x93\x02\x12\"\r/api/v1/cache:\x01*\x12m\n\x08GetEntry\x12!.synapse.cache.v1.GetEntryRequest\x1a\".synapse.cache.v1.GetEntryResponse\"\x1a\x82\xd3\xe4\x93\x02\x14\x12\x12/api/v1/cache/{id}\x12v\n\x0b\x44\x65leteEntry\x12$.synapse.cache.v1.DeleteEntryRequest\x1a%.synapse.cache.v1.DeleteEntryResponse\"\x1a\x82\xd3\xe4\x93\x02\x14*\x12/api/v1/cache/{id}\x12|\n\nInvalidate\x12#.synapse.cache.v1.InvalidateRequest\x1a$.synapse.cache.v1.InvalidateResponse\"#\x82\xd3\xe4\x93\x02\x1d\"\x18/api/v1/cache:invalidate:\x01*\x12h\n\x08GetStats\x12!.synapse.cache.v1.GetStatsRequest\x1a\".synapse.cache.v1.GetStatsResponse\"\x15\x82\xd3\xe4\x93\x02\x0f\x12\r/api/v1/stats\x12\x91\x01\n\x07\x45xplain\x12 .synapse.cache.v1.ExplainRequest\x1a!.synapse.cache.v1.ExplainResponse\"A\x82\xd3\xe4\x93\x02;\"\x15/api/v1/cache:explain:\x01*Z\x1f\"\x1a/api/v1/playground/preview:\x01*\x12\x96\x01\n\x11\x45xplainVariations\x12*.synapse.cache.v1.ExplainVariationsRequest\x1a+.synapse.cache.v1.ExplainVariationsResponse\"(\x82\xd3\xe4\x93\x02\"\"\x1d/api/v1/playground/variations:\x01*\x12\xa3\x01\n\rGetThresholds\x12&.synapse.cache.v1.GetThresholdsRequest\x1a\'.synapse.cache.v1.GetThresholdsResponse\"A\x82\xd3\xe4\x93\x02;\x12\x12/api/v1/thresholdsZ%\x12#/api/v1/thresholds/tenants/{tenant}\x12\xbb\x01\n\rSetThresholds\x12&.synapse.cache.v1.SetThresholdsRequest\x1a\'.synapse.cache.v1.SetThresholdsResponse\"Y\x82\xd3\xe4\x93\x02S\x1a\x12/api/v1/thresholds:\nthresholdsZ1\x1a#/api/v1/thresholds/tenants/{tenant}:\nthresholds\x12y\n\x08Simulate\x12!.synapse.cache.v1.SimulateRequest\x1a\".synapse.cache.v1.SimulateResponse\"&\x82\xd3\xe4\x93\x02 \"\x1b/api/v1/thresholds/simulate:\x01*\x12\x80\x01\n\x0eReportFeedback\x12\'.synapse.cache.v1.ReportFeedbackRequest\x1a(.synapse.cache.v1.ReportFeedbackResponse\"\x1b\x82\xd3\xe4\x93\x02\x15\"\x10/api/v1/feedback:\x01*\x12\x81\x01\n\x0eGetErrorBounds\x12\'.synapse.cache.v1.GetErrorBoundsRequest\x1a(.synapse.cache.v1.GetErrorBoundsResponse\"\x1c\x82\xd3\xe4\x93\x02\x16\x12\x14/api/v1/trust/bounds\x12\x8b\x01\n\x11ListInvalidations\x12*.synapse.cache.v1.ListInvalidationsRequest\x1a+.synapse.cache.v1.ListInvalidationsResponse\"\x1d\x82\xd3\xe4\x93\x02\x17\x12\x15/api/v1/invalidations\x12q\n\x12WatchInvalidations\x12+.synapse.cache.v1.WatchInvalidationsRequest\x1a,.synapse.cache.v1.WatchInvalidationsResponse0\x01\x12\x80\x01\n\rExportEntries\x12&.synapse.cache.v1.ExportEntriesRequest\x1a\'.synapse.cache.v1.ExportEntriesResponse\"\x1c\x82\xd3\xe4\x93\x02\x16\x12\x14/api/v1/cache:export0\x01\x12\x83\x01\n\rImportEntries\x12&.synapse.cache.v1.ImportEntriesRequest\x1a\'.synapse.cache.v1.ImportEntriesResponse\"\x1f\x82\xd3\xe4\x93\x02\x19\"\x14/api/v1/cache:import:\x01*(\x01\x12\x8e\x01\n\x10StartReembedding\x12).synapse.cache.v1.StartReembeddingRequest\x1a*.synapse.cache.v1.StartReembeddingResponse\"#\x82\xd3\xe4\x93\x02\x1d\"\x18/api/v1/embedder:reembed:\x01*\x12}\n\x0eGetReembedding\x12\'.synapse.cache.v1.GetReembeddingRequest\x1a(.synapse.cache.v1.GetReembeddingResponse\"\x18\x82\xd3\xe4\x93\x02\x12\x12\x10/api/v1/embedder\x12\x87\x01\n\x0eSwitchEmbedder\x12\'.synapse.cache.v1.SwitchEmbedderRequest\x1a(.synapse.cache.v1.SwitchEmbedderResponse\"\"\x82\xd3\xe4\x93\x02\x1c\"\x17/api/v1/embedder:switch:\x01*\x12\x8f\x01\n\x10RollBackEmbedder\x12).synapse.cache.v1.RollBackEmbedderRequest\x1a*.synapse.cache.v1.RollBackEmbedderResponse\"$\x82\xd3\xe4\x93\x02\x1e\"\x19/api/v1/embedder:rollback:\x01*\x12\x8d\x01\n\x11GetCoalescerStats\x12*.synapse.cache.v1.GetCoalescerStatsRequest\x1a+.synapse.cache.v1.GetCoalescerStatsResponse\"\x1f\x82\xd3\xe4\x93\x02\x19\x12\x17/api/v1/coalescer/stats\x12\x87\x01\n\x0e\x46lushCoalescer\x12\'.synapse.cache.v1.FlushCoalescerRequest\x1a(.synapse.cache.v1.FlushCoalescerResponse\"\"\x82\xd3\xe4\x93\x02\x1c\"\x17/api/v1/coalescer/flush:\x01*\x12z\n\nGetSavings\x12#.synapse.cache.v1.GetSavingsRequest\x1a$.synapse.cache.v1.GetSavingsResponse\"!\x82\xd3\xe4\x93\x02\x1b\x12\x19/api/v1/analytics/savings\x12|\n\x0fListRequestLogs\x12(.synapse.cache.v1.ListRequestLogsRequest\x1a).synapse.cache.v1.ListRequestLogsResponse\"\x14\x82\xd3\xe4\x93\x02\x0e\x12\x0c/api/v1/logs\x12{\n\rGetRequestLog\x12&.synapse.cache.v1.GetRequestLogRequest\x1a\'.synapse.cache.v1.GetRequestLogResponse\"\x19\x82\xd3\xe4\x93\x02\x13\x12\x11/api/v1/logs/{id}\x12\x9e\x01\n\x16ListSimilarRequestLogs\x12/.synapse.cache.v1.ListSimilarRequestLogsRequest\x1a\x30.synapse.cache.v1.ListSimilarRequestLogsResponse\"!\x82\xd3\xe4\x93\x02\x1b\x12\x19/api/v1/logs/{id}/similarb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -53,52 +60,78 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_CACHESERVICE'].methods_by_name['Invalidate']._serialized_options = b'\202\323\344\223\002\035\"\030/api/v1/cache:invalidate:\001*'
   _globals['_CACHESERVICE'].methods_by_name['GetStats']._loaded_options = None
   _globals['_CACHESERVICE'].methods_by_name['GetStats']._serialized_options = b'\202\323\344\223\002\017\022\r/api/v1/stats'
-  _globals['_CACHESTATUS']._serialized_start=2933
-  _globals['_CACHESTATUS']._serialized_end=3046
-  _globals['_CACHETIER']._serialized_start=3048
-  _globals['_CACHETIER']._serialized_end=3144
-  _globals['_CACHECONTROL']._serialized_start=239
-  _globals['_CACHECONTROL']._serialized_end=520
-  _globals['_GENERATEREQUEST']._serialized_start=522
-  _globals['_GENERATEREQUEST']._serialized_end=640
-  _globals['_GENERATERESPONSE']._serialized_start=642
-  _globals['_GENERATERESPONSE']._serialized_end=752
-  _globals['_STREAMGENERATEREQUEST']._serialized_start=754
-  _globals['_STREAMGENERATEREQUEST']._serialized_end=878
-  _globals['_STREAMGENERATERESPONSE']._serialized_start=880
-  _globals['_STREAMGENERATERESPONSE']._serialized_end=997
-  _globals['_OUTCOME']._serialized_start=1000
-  _globals['_OUTCOME']._serialized_end=1459
-  _globals['_LOOKUPREQUEST']._serialized_start=1461
-  _globals['_LOOKUPREQUEST']._serialized_end=1577
-  _globals['_LOOKUPRESPONSE']._serialized_start=1580
-  _globals['_LOOKUPRESPONSE']._serialized_end=1737
-  _globals['_CANDIDATE']._serialized_start=1739
-  _globals['_CANDIDATE']._serialized_end=1802
-  _globals['_STOREREQUEST']._serialized_start=1805
-  _globals['_STOREREQUEST']._serialized_end=1968
-  _globals['_STORERESPONSE']._serialized_start=1970
-  _globals['_STORERESPONSE']._serialized_end=2048
-  _globals['_GETENTRYREQUEST']._serialized_start=2050
-  _globals['_GETENTRYREQUEST']._serialized_end=2079
-  _globals['_GETENTRYRESPONSE']._serialized_start=2081
-  _globals['_GETENTRYRESPONSE']._serialized_end=2139
-  _globals['_DELETEENTRYREQUEST']._serialized_start=2141
-  _globals['_DELETEENTRYREQUEST']._serialized_end=2173
-  _globals['_DELETEENTRYRESPONSE']._serialized_start=2175
-  _globals['_DELETEENTRYRESPONSE']._serialized_end=2213
-  _globals['_INVALIDATEREQUEST']._serialized_start=2215
-  _globals['_INVALIDATEREQUEST']._serialized_end=2278
-  _globals['_INVALIDATERESPONSE']._serialized_start=2280
-  _globals['_INVALIDATERESPONSE']._serialized_end=2317
-  _globals['_GETSTATSREQUEST']._serialized_start=2319
-  _globals['_GETSTATSREQUEST']._serialized_end=2336
-  _globals['_GETSTATSRESPONSE']._serialized_start=2339
-  _globals['_GETSTATSRESPONSE']._serialized_end=2931
-  _globals['_GETSTATSRESPONSE_MISSREASONSENTRY']._serialized_start=2828
-  _globals['_GETSTATSRESPONSE_MISSREASONSENTRY']._serialized_end=2878
-  _globals['_GETSTATSRESPONSE_DEPENDENCIESENTRY']._serialized_start=2880
-  _globals['_GETSTATSRESPONSE_DEPENDENCIESENTRY']._serialized_end=2931
-  _globals['_CACHESERVICE']._serialized_start=3147
-  _globals['_CACHESERVICE']._serialized_end=4020
+  _globals['_CACHESERVICE'].methods_by_name['Explain']._loaded_options = None
+  _globals['_CACHESERVICE'].methods_by_name['Explain']._serialized_options = b'\202\323\344\223\002;\"\025/api/v1/cache:explain:\001*Z\037\"\032/api/v1/playground/preview:\001*'
+  _globals['_CACHESERVICE'].methods_by_name['ExplainVariations']._loaded_options = None
+  _globals['_CACHESERVICE'].methods_by_name['ExplainVariations']._serialized_options = b'\202\323\344\223\002\"\"\035/api/v1/playground/variations:\001*'
+  _globals['_CACHESERVICE'].methods_by_name['GetThresholds']._loaded_options = None
+  _globals['_CACHESERVICE'].methods_by_name['GetThresholds']._serialized_options = b'\202\323\344\223\002;\022\022/api/v1/thresholdsZ%\022#/api/v1/thresholds/tenants/{tenant}'
+  _globals['_CACHESERVICE'].methods_by_name['SetThresholds']._loaded_options = None
+  _globals['_CACHESERVICE'].methods_by_name['SetThresholds']._serialized_options = b'\202\323\344\223\002S\032\022/api/v1/thresholds:\nthresholdsZ1\032#/api/v1/thresholds/tenants/{tenant}:\nthresholds'
+  _globals['_CACHESERVICE'].methods_by_name['Simulate']._loaded_options = None
+  _globals['_CACHESERVICE'].methods_by_name['Simulate']._serialized_options = b'\202\323\344\223\002 \"\033/api/v1/thresholds/simulate:\001*'
+  _globals['_CACHESERVICE'].methods_by_name['ReportFeedback']._loaded_options = None
+  _globals['_CACHESERVICE'].methods_by_name['ReportFeedback']._serialized_options = b'\202\323\344\223\002\025\"\020/api/v1/feedback:\001*'
+  _globals['_CACHESERVICE'].methods_by_name['GetErrorBounds']._loaded_options = None
+  _globals['_CACHESERVICE'].methods_by_name['GetErrorBounds']._serialized_options = b'\202\323\344\223\002\026\022\024/api/v1/trust/bounds'
+  _globals['_CACHESERVICE'].methods_by_name['ListInvalidations']._loaded_options = None
+  _globals['_CACHESERVICE'].methods_by_name['ListInvalidations']._serialized_options = b'\202\323\344\223\002\027\022\025/api/v1/invalidations'
+  _globals['_CACHESERVICE'].methods_by_name['ExportEntries']._loaded_options = None
+  _globals['_CACHESERVICE'].methods_by_name['ExportEntries']._serialized_options = b'\202\323\344\223\002\026\022\024/api/v1/cache:export'
+  _globals['_CACHESERVICE'].methods_by_name['ImportEntries']._loaded_options = None
+  _globals['_CACHESERVICE'].methods_by_name['ImportEntries']._serialized_options = b'\202\323\344\223\002\031\"\024/api/v1/cache:import:\001*'
+  _globals['_CACHESERVICE'].methods_by_name['StartReembedding']._loaded_options = None
+  _globals['_CACHESERVICE'].methods_by_name['StartReembedding']._serialized_options = b'\202\323\344\223\002\035\"\030/api/v1/embedder:reembed:\001*'
+  _globals['_CACHESERVICE'].methods_by_name['GetReembedding']._loaded_options = None
+  _globals['_CACHESERVICE'].methods_by_name['GetReembedding']._serialized_options = b'\202\323\344\223\002\022\022\020/api/v1/embedder'
+  _globals['_CACHESERVICE'].methods_by_name['SwitchEmbedder']._loaded_options = None
+  _globals['_CACHESERVICE'].methods_by_name['SwitchEmbedder']._serialized_options = b'\202\323\344\223\002\034\"\027/api/v1/embedder:switch:\001*'
+  _globals['_CACHESERVICE'].methods_by_name['RollBackEmbedder']._loaded_options = None
+  _globals['_CACHESERVICE'].methods_by_name['RollBackEmbedder']._serialized_options = b'\202\323\344\223\002\036\"\031/api/v1/embedder:rollback:\001*'
+  _globals['_CACHESERVICE'].methods_by_name['GetCoalescerStats']._loaded_options = None
+  _globals['_CACHESERVICE'].methods_by_name['GetCoalescerStats']._serialized_options = b'\202\323\344\223\002\031\022\027/api/v1/coalescer/stats'
+  _globals['_CACHESERVICE'].methods_by_name['FlushCoalescer']._loaded_options = None
+  _globals['_CACHESERVICE'].methods_by_name['FlushCoalescer']._serialized_options = b'\202\323\344\223\002\034\"\027/api/v1/coalescer/flush:\001*'
+  _globals['_CACHESERVICE'].methods_by_name['GetSavings']._loaded_options = None
+  _globals['_CACHESERVICE'].methods_by_name['GetSavings']._serialized_options = b'\202\323\344\223\002\033\022\031/api/v1/analytics/savings'
+  _globals['_CACHESERVICE'].methods_by_name['ListRequestLogs']._loaded_options = None
+  _globals['_CACHESERVICE'].methods_by_name['ListRequestLogs']._serialized_options = b'\202\323\344\223\002\016\022\014/api/v1/logs'
+  _globals['_CACHESERVICE'].methods_by_name['GetRequestLog']._loaded_options = None
+  _globals['_CACHESERVICE'].methods_by_name['GetRequestLog']._serialized_options = b'\202\323\344\223\002\023\022\021/api/v1/logs/{id}'
+  _globals['_CACHESERVICE'].methods_by_name['ListSimilarRequestLogs']._loaded_options = None
+  _globals['_CACHESERVICE'].methods_by_name['ListSimilarRequestLogs']._serialized_options = b'\202\323\344\223\002\033\022\031/api/v1/logs/{id}/similar'
+  _globals['_GENERATEREQUEST']._serialized_start=473
+  _globals['_GENERATEREQUEST']._serialized_end=591
+  _globals['_GENERATERESPONSE']._serialized_start=593
+  _globals['_GENERATERESPONSE']._serialized_end=703
+  _globals['_STREAMGENERATEREQUEST']._serialized_start=705
+  _globals['_STREAMGENERATEREQUEST']._serialized_end=829
+  _globals['_STREAMGENERATERESPONSE']._serialized_start=831
+  _globals['_STREAMGENERATERESPONSE']._serialized_end=948
+  _globals['_LOOKUPREQUEST']._serialized_start=950
+  _globals['_LOOKUPREQUEST']._serialized_end=1066
+  _globals['_LOOKUPRESPONSE']._serialized_start=1069
+  _globals['_LOOKUPRESPONSE']._serialized_end=1226
+  _globals['_STOREREQUEST']._serialized_start=1229
+  _globals['_STOREREQUEST']._serialized_end=1392
+  _globals['_STORERESPONSE']._serialized_start=1394
+  _globals['_STORERESPONSE']._serialized_end=1472
+  _globals['_GETENTRYREQUEST']._serialized_start=1474
+  _globals['_GETENTRYREQUEST']._serialized_end=1503
+  _globals['_GETENTRYRESPONSE']._serialized_start=1505
+  _globals['_GETENTRYRESPONSE']._serialized_end=1563
+  _globals['_DELETEENTRYREQUEST']._serialized_start=1565
+  _globals['_DELETEENTRYREQUEST']._serialized_end=1597
+  _globals['_DELETEENTRYRESPONSE']._serialized_start=1599
+  _globals['_DELETEENTRYRESPONSE']._serialized_end=1637
+  _globals['_GETSTATSREQUEST']._serialized_start=1639
+  _globals['_GETSTATSREQUEST']._serialized_end=1656
+  _globals['_GETSTATSRESPONSE']._serialized_start=1659
+  _globals['_GETSTATSRESPONSE']._serialized_end=2251
+  _globals['_GETSTATSRESPONSE_MISSREASONSENTRY']._serialized_start=2148
+  _globals['_GETSTATSRESPONSE_MISSREASONSENTRY']._serialized_end=2198
+  _globals['_GETSTATSRESPONSE_DEPENDENCIESENTRY']._serialized_start=2200
+  _globals['_GETSTATSRESPONSE_DEPENDENCIESENTRY']._serialized_end=2251
+  _globals['_CACHESERVICE']._serialized_start=2254
+  _globals['_CACHESERVICE']._serialized_end=6066
 # @@protoc_insertion_point(module_scope)

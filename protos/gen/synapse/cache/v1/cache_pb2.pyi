@@ -5,12 +5,12 @@ The read-through cache: the door of the mesh."""
 
 from collections import abc as _abc
 from google.protobuf import descriptor as _descriptor
-from google.protobuf import duration_pb2 as _duration_pb2
 from google.protobuf import message as _message
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from google.protobuf.internal import containers as _containers
-from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
 from synapse.cache.v1 import entry_pb2 as _entry_pb2
+from synapse.cache.v1 import explain_pb2 as _explain_pb2
+from synapse.cache.v1 import outcome_pb2 as _outcome_pb2
 from synapse.llm.v1 import generation_pb2 as _generation_pb2
 from synapse.llm.v1 import request_pb2 as _request_pb2
 import builtins as _builtins
@@ -23,134 +23,6 @@ else:
     from typing_extensions import TypeAlias as _TypeAlias, Never as _Never
 
 DESCRIPTOR: _descriptor.FileDescriptor
-
-class _CacheStatus:
-    ValueType = _typing.NewType("ValueType", _builtins.int)
-    V: _TypeAlias = ValueType  # noqa: Y015
-
-class _CacheStatusEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_CacheStatus.ValueType], _builtins.type):
-    DESCRIPTOR: _descriptor.EnumDescriptor
-    CACHE_STATUS_UNSPECIFIED: _CacheStatus.ValueType  # 0
-    """Not told."""
-    CACHE_STATUS_HIT: _CacheStatus.ValueType  # 1
-    """A stored answer was served."""
-    CACHE_STATUS_MISS: _CacheStatus.ValueType  # 2
-    """A backend was asked."""
-    CACHE_STATUS_BYPASS: _CacheStatus.ValueType  # 3
-    """The cache was not used."""
-
-class CacheStatus(_CacheStatus, metaclass=_CacheStatusEnumTypeWrapper):
-    """What the cache did with a request."""
-
-CACHE_STATUS_UNSPECIFIED: CacheStatus.ValueType  # 0
-"""Not told."""
-CACHE_STATUS_HIT: CacheStatus.ValueType  # 1
-"""A stored answer was served."""
-CACHE_STATUS_MISS: CacheStatus.ValueType  # 2
-"""A backend was asked."""
-CACHE_STATUS_BYPASS: CacheStatus.ValueType  # 3
-"""The cache was not used."""
-Global___CacheStatus: _TypeAlias = CacheStatus  # noqa: Y015
-
-class _CacheTier:
-    ValueType = _typing.NewType("ValueType", _builtins.int)
-    V: _TypeAlias = ValueType  # noqa: Y015
-
-class _CacheTierEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_CacheTier.ValueType], _builtins.type):
-    DESCRIPTOR: _descriptor.EnumDescriptor
-    CACHE_TIER_UNSPECIFIED: _CacheTier.ValueType  # 0
-    """Nowhere."""
-    CACHE_TIER_L0: _CacheTier.ValueType  # 1
-    """In the process's own memory."""
-    CACHE_TIER_L1: _CacheTier.ValueType  # 2
-    """In Redis, by the exact key."""
-    CACHE_TIER_L2: _CacheTier.ValueType  # 3
-    """In the vector store, by meaning."""
-
-class CacheTier(_CacheTier, metaclass=_CacheTierEnumTypeWrapper):
-    """Where a stored answer was found."""
-
-CACHE_TIER_UNSPECIFIED: CacheTier.ValueType  # 0
-"""Nowhere."""
-CACHE_TIER_L0: CacheTier.ValueType  # 1
-"""In the process's own memory."""
-CACHE_TIER_L1: CacheTier.ValueType  # 2
-"""In Redis, by the exact key."""
-CACHE_TIER_L2: CacheTier.ValueType  # 3
-"""In the vector store, by meaning."""
-Global___CacheTier: _TypeAlias = CacheTier  # noqa: Y015
-
-@_typing.final
-class CacheControl(_message.Message):
-    """What the caller wants of the cache for one request."""
-
-    DESCRIPTOR: _descriptor.Descriptor
-
-    SKIP_FIELD_NUMBER: _builtins.int
-    NO_CACHE_FIELD_NUMBER: _builtins.int
-    NO_STORE_FIELD_NUMBER: _builtins.int
-    ONLY_IF_CACHED_FIELD_NUMBER: _builtins.int
-    MAX_AGE_FIELD_NUMBER: _builtins.int
-    TTL_FIELD_NUMBER: _builtins.int
-    NAMESPACE_FIELD_NUMBER: _builtins.int
-    TAGS_FIELD_NUMBER: _builtins.int
-    MAX_ERROR_FIELD_NUMBER: _builtins.int
-    PREVIEW_FIELD_NUMBER: _builtins.int
-    PASSTHROUGH_FIELD_NUMBER: _builtins.int
-    skip: _builtins.bool
-    """Do not look anything up and do not store the answer."""
-    no_cache: _builtins.bool
-    """Do not serve a stored answer; the new one may be stored."""
-    no_store: _builtins.bool
-    """Do not store the answer."""
-    only_if_cached: _builtins.bool
-    """Never ask a backend: FAILED_PRECONDITION with reason ONLY_IF_CACHED_MISS instead of a miss."""
-    namespace: _builtins.str
-    """Part of the tenant's cache to use; empty means the default one. At most 128 characters."""
-    max_error: _builtins.float
-    """Largest probability of a wrong answer that the caller accepts, 0 to 1; may only be stricter than the operator's.
-    0 means exact matches only.
-    """
-    preview: _builtins.bool
-    """Tell what the cache would do and ask no backend: a miss comes back without an answer."""
-    passthrough: _builtins.bool
-    """Ask the backend and store nothing, yet tell what a lookup found."""
-    @_builtins.property
-    def max_age(self) -> _duration_pb2.Duration:
-        """Serve nothing older than this; unset means no limit."""
-
-    @_builtins.property
-    def ttl(self) -> _duration_pb2.Duration:
-        """How long the answer may be stored; unset follows the settings. May only shorten the operator's limit."""
-
-    @_builtins.property
-    def tags(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """Labels kept with the stored answer; at most 16 of at most 64 characters."""
-
-    def __init__(
-        self,
-        *,
-        skip: _builtins.bool = ...,
-        no_cache: _builtins.bool = ...,
-        no_store: _builtins.bool = ...,
-        only_if_cached: _builtins.bool = ...,
-        max_age: _duration_pb2.Duration | None = ...,
-        ttl: _duration_pb2.Duration | None = ...,
-        namespace: _builtins.str = ...,
-        tags: _abc.Iterable[_builtins.str] | None = ...,
-        max_error: _builtins.float | None = ...,
-        preview: _builtins.bool = ...,
-        passthrough: _builtins.bool = ...,
-    ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_max_error", b"_max_error", "max_age", b"max_age", "max_error", b"max_error", "ttl", b"ttl"]  # noqa: Y015
-    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_max_error", b"_max_error", "max_age", b"max_age", "max_error", b"max_error", "namespace", b"namespace", "no_cache", b"no_cache", "no_store", b"no_store", "only_if_cached", b"only_if_cached", "passthrough", b"passthrough", "preview", b"preview", "skip", b"skip", "tags", b"tags", "ttl", b"ttl"]  # noqa: Y015
-    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType__max_error: _TypeAlias = _typing.Literal["max_error"]  # noqa: Y015
-    _WhichOneofArgType__max_error: _TypeAlias = _typing.Literal["_max_error", b"_max_error"]  # noqa: Y015
-    def WhichOneof(self, oneof_group: _WhichOneofArgType__max_error) -> _WhichOneofReturnType__max_error | None: ...
-
-Global___CacheControl: _TypeAlias = CacheControl  # noqa: Y015
 
 @_typing.final
 class GenerateRequest(_message.Message):
@@ -165,14 +37,14 @@ class GenerateRequest(_message.Message):
         """What is asked."""
 
     @_builtins.property
-    def control(self) -> Global___CacheControl:
+    def control(self) -> _outcome_pb2.CacheControl:
         """What the caller wants of the cache."""
 
     def __init__(
         self,
         *,
         request: _request_pb2.GenerationRequest | None = ...,
-        control: Global___CacheControl | None = ...,
+        control: _outcome_pb2.CacheControl | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["control", b"control", "request", b"request"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
@@ -195,14 +67,14 @@ class GenerateResponse(_message.Message):
         """The answer; unset on a preview that missed."""
 
     @_builtins.property
-    def outcome(self) -> Global___Outcome:
+    def outcome(self) -> _outcome_pb2.Outcome:
         """What the cache did."""
 
     def __init__(
         self,
         *,
         generation: _generation_pb2.Generation | None = ...,
-        outcome: Global___Outcome | None = ...,
+        outcome: _outcome_pb2.Outcome | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["generation", b"generation", "outcome", b"outcome"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
@@ -225,14 +97,14 @@ class StreamGenerateRequest(_message.Message):
         """What is asked."""
 
     @_builtins.property
-    def control(self) -> Global___CacheControl:
+    def control(self) -> _outcome_pb2.CacheControl:
         """What the caller wants of the cache."""
 
     def __init__(
         self,
         *,
         request: _request_pb2.GenerationRequest | None = ...,
-        control: Global___CacheControl | None = ...,
+        control: _outcome_pb2.CacheControl | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["control", b"control", "request", b"request"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
@@ -251,7 +123,7 @@ class StreamGenerateResponse(_message.Message):
     OUTCOME_FIELD_NUMBER: _builtins.int
     EVENTS_FIELD_NUMBER: _builtins.int
     @_builtins.property
-    def outcome(self) -> Global___Outcome:
+    def outcome(self) -> _outcome_pb2.Outcome:
         """What the cache did; on the first message."""
 
     @_builtins.property
@@ -261,7 +133,7 @@ class StreamGenerateResponse(_message.Message):
     def __init__(
         self,
         *,
-        outcome: Global___Outcome | None = ...,
+        outcome: _outcome_pb2.Outcome | None = ...,
         events: _abc.Iterable[_generation_pb2.GenerationEvent] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["outcome", b"outcome"]  # noqa: Y015
@@ -271,94 +143,6 @@ class StreamGenerateResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___StreamGenerateResponse: _TypeAlias = StreamGenerateResponse  # noqa: Y015
-
-@_typing.final
-class Outcome(_message.Message):
-    """What the cache did with a request, and why."""
-
-    DESCRIPTOR: _descriptor.Descriptor
-
-    STATUS_FIELD_NUMBER: _builtins.int
-    TIER_FIELD_NUMBER: _builtins.int
-    REASON_FIELD_NUMBER: _builtins.int
-    ENTRY_ID_FIELD_NUMBER: _builtins.int
-    SIMILARITY_FIELD_NUMBER: _builtins.int
-    AGE_FIELD_NUMBER: _builtins.int
-    TTL_FIELD_NUMBER: _builtins.int
-    KEY_FIELD_NUMBER: _builtins.int
-    STORED_FIELD_NUMBER: _builtins.int
-    COLLAPSED_FIELD_NUMBER: _builtins.int
-    TOKENS_SAVED_FIELD_NUMBER: _builtins.int
-    LATENCY_FIELD_NUMBER: _builtins.int
-    EMBED_LATENCY_FIELD_NUMBER: _builtins.int
-    SHARED_FIELD_NUMBER: _builtins.int
-    COST_SAVED_NANOS_FIELD_NUMBER: _builtins.int
-    status: Global___CacheStatus.ValueType
-    """Hit, miss or bypass."""
-    tier: Global___CacheTier.ValueType
-    """Where the answer was found."""
-    reason: _builtins.str
-    """Why, as a short stable word such as "exact", "semantic", "no_candidate", "veto_number" or "redis_unavailable"."""
-    entry_id: _builtins.str
-    """Id of the entry served, or of the one made by this request."""
-    similarity: _builtins.float
-    """Cosine similarity of the entry's question to this one; 1 for exact hits."""
-    key: _builtins.str
-    """The exact key, lower-case hexadecimal."""
-    stored: _builtins.bool
-    """Whether the answer will be stored once it is complete."""
-    collapsed: _builtins.bool
-    """Whether the answer came from a call that another request had begun."""
-    tokens_saved: _builtins.int
-    """Tokens that a hit saved: what the answer cost when it was made."""
-    shared: _builtins.bool
-    """Whether another request joined the call that this one began."""
-    cost_saved_nanos: _builtins.int
-    """What a hit saved by the table of prices at the time the answer was made, in billionths of a US dollar."""
-    @_builtins.property
-    def age(self) -> _duration_pb2.Duration:
-        """How old the served answer is."""
-
-    @_builtins.property
-    def ttl(self) -> _duration_pb2.Duration:
-        """How long the served answer may still be served."""
-
-    @_builtins.property
-    def latency(self) -> _duration_pb2.Duration:
-        """Time spent in the cache service, backend calls excluded."""
-
-    @_builtins.property
-    def embed_latency(self) -> _duration_pb2.Duration:
-        """Time spent on the embedding; unset when none was asked for."""
-
-    def __init__(
-        self,
-        *,
-        status: Global___CacheStatus.ValueType = ...,
-        tier: Global___CacheTier.ValueType = ...,
-        reason: _builtins.str = ...,
-        entry_id: _builtins.str = ...,
-        similarity: _builtins.float | None = ...,
-        age: _duration_pb2.Duration | None = ...,
-        ttl: _duration_pb2.Duration | None = ...,
-        key: _builtins.str = ...,
-        stored: _builtins.bool = ...,
-        collapsed: _builtins.bool = ...,
-        tokens_saved: _builtins.int = ...,
-        latency: _duration_pb2.Duration | None = ...,
-        embed_latency: _duration_pb2.Duration | None = ...,
-        shared: _builtins.bool = ...,
-        cost_saved_nanos: _builtins.int = ...,
-    ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_similarity", b"_similarity", "age", b"age", "embed_latency", b"embed_latency", "latency", b"latency", "similarity", b"similarity", "ttl", b"ttl"]  # noqa: Y015
-    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_similarity", b"_similarity", "age", b"age", "collapsed", b"collapsed", "cost_saved_nanos", b"cost_saved_nanos", "embed_latency", b"embed_latency", "entry_id", b"entry_id", "key", b"key", "latency", b"latency", "reason", b"reason", "shared", b"shared", "similarity", b"similarity", "status", b"status", "stored", b"stored", "tier", b"tier", "tokens_saved", b"tokens_saved", "ttl", b"ttl"]  # noqa: Y015
-    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType__similarity: _TypeAlias = _typing.Literal["similarity"]  # noqa: Y015
-    _WhichOneofArgType__similarity: _TypeAlias = _typing.Literal["_similarity", b"_similarity"]  # noqa: Y015
-    def WhichOneof(self, oneof_group: _WhichOneofArgType__similarity) -> _WhichOneofReturnType__similarity | None: ...
-
-Global___Outcome: _TypeAlias = Outcome  # noqa: Y015
 
 @_typing.final
 class LookupRequest(_message.Message):
@@ -373,14 +157,14 @@ class LookupRequest(_message.Message):
         """What is asked."""
 
     @_builtins.property
-    def control(self) -> Global___CacheControl:
+    def control(self) -> _outcome_pb2.CacheControl:
         """What the caller wants of the cache."""
 
     def __init__(
         self,
         *,
         request: _request_pb2.GenerationRequest | None = ...,
-        control: Global___CacheControl | None = ...,
+        control: _outcome_pb2.CacheControl | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["control", b"control", "request", b"request"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
@@ -400,7 +184,7 @@ class LookupResponse(_message.Message):
     GENERATION_FIELD_NUMBER: _builtins.int
     CANDIDATES_FIELD_NUMBER: _builtins.int
     @_builtins.property
-    def outcome(self) -> Global___Outcome:
+    def outcome(self) -> _outcome_pb2.Outcome:
         """What the cache would do."""
 
     @_builtins.property
@@ -408,15 +192,15 @@ class LookupResponse(_message.Message):
         """The stored answer, on a hit."""
 
     @_builtins.property
-    def candidates(self) -> _containers.RepeatedCompositeFieldContainer[Global___Candidate]:
+    def candidates(self) -> _containers.RepeatedCompositeFieldContainer[_explain_pb2.Candidate]:
         """The entries that were considered, best first."""
 
     def __init__(
         self,
         *,
-        outcome: Global___Outcome | None = ...,
+        outcome: _outcome_pb2.Outcome | None = ...,
         generation: _generation_pb2.Generation | None = ...,
-        candidates: _abc.Iterable[Global___Candidate] | None = ...,
+        candidates: _abc.Iterable[_explain_pb2.Candidate] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["generation", b"generation", "outcome", b"outcome"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
@@ -425,36 +209,6 @@ class LookupResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___LookupResponse: _TypeAlias = LookupResponse  # noqa: Y015
-
-@_typing.final
-class Candidate(_message.Message):
-    """An entry that a lookup considered."""
-
-    DESCRIPTOR: _descriptor.Descriptor
-
-    ENTRY_ID_FIELD_NUMBER: _builtins.int
-    SIMILARITY_FIELD_NUMBER: _builtins.int
-    VETO_FIELD_NUMBER: _builtins.int
-    entry_id: _builtins.str
-    """Its id."""
-    similarity: _builtins.float
-    """Cosine similarity of its question to this one."""
-    veto: _builtins.str
-    """Why it was refused; empty for the one that was chosen."""
-    def __init__(
-        self,
-        *,
-        entry_id: _builtins.str = ...,
-        similarity: _builtins.float = ...,
-        veto: _builtins.str = ...,
-    ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
-    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["entry_id", b"entry_id", "similarity", b"similarity", "veto", b"veto"]  # noqa: Y015
-    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
-
-Global___Candidate: _TypeAlias = Candidate  # noqa: Y015
 
 @_typing.final
 class StoreRequest(_message.Message):
@@ -474,7 +228,7 @@ class StoreRequest(_message.Message):
         """The answer."""
 
     @_builtins.property
-    def control(self) -> Global___CacheControl:
+    def control(self) -> _outcome_pb2.CacheControl:
         """What the caller wants of the cache: namespace, tags and ttl are used."""
 
     def __init__(
@@ -482,7 +236,7 @@ class StoreRequest(_message.Message):
         *,
         request: _request_pb2.GenerationRequest | None = ...,
         generation: _generation_pb2.Generation | None = ...,
-        control: Global___CacheControl | None = ...,
+        control: _outcome_pb2.CacheControl | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["control", b"control", "generation", b"generation", "request", b"request"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
@@ -615,62 +369,6 @@ class DeleteEntryResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___DeleteEntryResponse: _TypeAlias = DeleteEntryResponse  # noqa: Y015
-
-@_typing.final
-class InvalidateRequest(_message.Message):
-    """Removes entries of the caller's tenant: one by `id`, one by `key`, or all of a `namespace`."""
-
-    DESCRIPTOR: _descriptor.Descriptor
-
-    ID_FIELD_NUMBER: _builtins.int
-    KEY_FIELD_NUMBER: _builtins.int
-    NAMESPACE_FIELD_NUMBER: _builtins.int
-    id: _builtins.str
-    """The entry of this id. Exclusive with the others."""
-    key: _builtins.str
-    """The entry of this exact key, lower-case hexadecimal, in `namespace`."""
-    namespace: _builtins.str
-    """With `key`, where the entry is, empty meaning the default namespace. Alone, every entry of this namespace;
-    "default" is the default one.
-    """
-    def __init__(
-        self,
-        *,
-        id: _builtins.str = ...,
-        key: _builtins.str = ...,
-        namespace: _builtins.str = ...,
-    ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
-    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["id", b"id", "key", b"key", "namespace", b"namespace"]  # noqa: Y015
-    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
-
-Global___InvalidateRequest: _TypeAlias = InvalidateRequest  # noqa: Y015
-
-@_typing.final
-class InvalidateResponse(_message.Message):
-    """Entries were removed."""
-
-    DESCRIPTOR: _descriptor.Descriptor
-
-    REMOVED_FIELD_NUMBER: _builtins.int
-    removed: _builtins.int
-    """How many entries were removed. A namespace is flushed at once whatever its size: then this is how many the vector
-    store knew of, and -1 when it could not be asked.
-    """
-    def __init__(
-        self,
-        *,
-        removed: _builtins.int = ...,
-    ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
-    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["removed", b"removed"]  # noqa: Y015
-    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
-
-Global___InvalidateResponse: _TypeAlias = InvalidateResponse  # noqa: Y015
 
 @_typing.final
 class GetStatsRequest(_message.Message):

@@ -3,7 +3,14 @@
 import grpc
 import warnings
 
+from synapse.cache.v1 import analytics_pb2 as synapse_dot_cache_dot_v1_dot_analytics__pb2
 from synapse.cache.v1 import cache_pb2 as synapse_dot_cache_dot_v1_dot_cache__pb2
+from synapse.cache.v1 import coalescer_pb2 as synapse_dot_cache_dot_v1_dot_coalescer__pb2
+from synapse.cache.v1 import explain_pb2 as synapse_dot_cache_dot_v1_dot_explain__pb2
+from synapse.cache.v1 import invalidation_pb2 as synapse_dot_cache_dot_v1_dot_invalidation__pb2
+from synapse.cache.v1 import thresholds_pb2 as synapse_dot_cache_dot_v1_dot_thresholds__pb2
+from synapse.cache.v1 import transfer_pb2 as synapse_dot_cache_dot_v1_dot_transfer__pb2
+from synapse.cache.v1 import trust_pb2 as synapse_dot_cache_dot_v1_dot_trust__pb2
 
 GRPC_GENERATED_VERSION = '1.81.1'
 GRPC_VERSION = grpc.__version__
@@ -67,13 +74,118 @@ class CacheServiceStub:
                 _registered_method=True)
         self.Invalidate = channel.unary_unary(
                 '/synapse.cache.v1.CacheService/Invalidate',
-                request_serializer=synapse_dot_cache_dot_v1_dot_cache__pb2.InvalidateRequest.SerializeToString,
-                response_deserializer=synapse_dot_cache_dot_v1_dot_cache__pb2.InvalidateResponse.FromString,
+                request_serializer=synapse_dot_cache_dot_v1_dot_invalidation__pb2.InvalidateRequest.SerializeToString,
+                response_deserializer=synapse_dot_cache_dot_v1_dot_invalidation__pb2.InvalidateResponse.FromString,
                 _registered_method=True)
         self.GetStats = channel.unary_unary(
                 '/synapse.cache.v1.CacheService/GetStats',
                 request_serializer=synapse_dot_cache_dot_v1_dot_cache__pb2.GetStatsRequest.SerializeToString,
                 response_deserializer=synapse_dot_cache_dot_v1_dot_cache__pb2.GetStatsResponse.FromString,
+                _registered_method=True)
+        self.Explain = channel.unary_unary(
+                '/synapse.cache.v1.CacheService/Explain',
+                request_serializer=synapse_dot_cache_dot_v1_dot_explain__pb2.ExplainRequest.SerializeToString,
+                response_deserializer=synapse_dot_cache_dot_v1_dot_explain__pb2.ExplainResponse.FromString,
+                _registered_method=True)
+        self.ExplainVariations = channel.unary_unary(
+                '/synapse.cache.v1.CacheService/ExplainVariations',
+                request_serializer=synapse_dot_cache_dot_v1_dot_explain__pb2.ExplainVariationsRequest.SerializeToString,
+                response_deserializer=synapse_dot_cache_dot_v1_dot_explain__pb2.ExplainVariationsResponse.FromString,
+                _registered_method=True)
+        self.GetThresholds = channel.unary_unary(
+                '/synapse.cache.v1.CacheService/GetThresholds',
+                request_serializer=synapse_dot_cache_dot_v1_dot_thresholds__pb2.GetThresholdsRequest.SerializeToString,
+                response_deserializer=synapse_dot_cache_dot_v1_dot_thresholds__pb2.GetThresholdsResponse.FromString,
+                _registered_method=True)
+        self.SetThresholds = channel.unary_unary(
+                '/synapse.cache.v1.CacheService/SetThresholds',
+                request_serializer=synapse_dot_cache_dot_v1_dot_thresholds__pb2.SetThresholdsRequest.SerializeToString,
+                response_deserializer=synapse_dot_cache_dot_v1_dot_thresholds__pb2.SetThresholdsResponse.FromString,
+                _registered_method=True)
+        self.Simulate = channel.unary_unary(
+                '/synapse.cache.v1.CacheService/Simulate',
+                request_serializer=synapse_dot_cache_dot_v1_dot_thresholds__pb2.SimulateRequest.SerializeToString,
+                response_deserializer=synapse_dot_cache_dot_v1_dot_thresholds__pb2.SimulateResponse.FromString,
+                _registered_method=True)
+        self.ReportFeedback = channel.unary_unary(
+                '/synapse.cache.v1.CacheService/ReportFeedback',
+                request_serializer=synapse_dot_cache_dot_v1_dot_trust__pb2.ReportFeedbackRequest.SerializeToString,
+                response_deserializer=synapse_dot_cache_dot_v1_dot_trust__pb2.ReportFeedbackResponse.FromString,
+                _registered_method=True)
+        self.GetErrorBounds = channel.unary_unary(
+                '/synapse.cache.v1.CacheService/GetErrorBounds',
+                request_serializer=synapse_dot_cache_dot_v1_dot_trust__pb2.GetErrorBoundsRequest.SerializeToString,
+                response_deserializer=synapse_dot_cache_dot_v1_dot_trust__pb2.GetErrorBoundsResponse.FromString,
+                _registered_method=True)
+        self.ListInvalidations = channel.unary_unary(
+                '/synapse.cache.v1.CacheService/ListInvalidations',
+                request_serializer=synapse_dot_cache_dot_v1_dot_invalidation__pb2.ListInvalidationsRequest.SerializeToString,
+                response_deserializer=synapse_dot_cache_dot_v1_dot_invalidation__pb2.ListInvalidationsResponse.FromString,
+                _registered_method=True)
+        self.WatchInvalidations = channel.unary_stream(
+                '/synapse.cache.v1.CacheService/WatchInvalidations',
+                request_serializer=synapse_dot_cache_dot_v1_dot_invalidation__pb2.WatchInvalidationsRequest.SerializeToString,
+                response_deserializer=synapse_dot_cache_dot_v1_dot_invalidation__pb2.WatchInvalidationsResponse.FromString,
+                _registered_method=True)
+        self.ExportEntries = channel.unary_stream(
+                '/synapse.cache.v1.CacheService/ExportEntries',
+                request_serializer=synapse_dot_cache_dot_v1_dot_transfer__pb2.ExportEntriesRequest.SerializeToString,
+                response_deserializer=synapse_dot_cache_dot_v1_dot_transfer__pb2.ExportEntriesResponse.FromString,
+                _registered_method=True)
+        self.ImportEntries = channel.stream_unary(
+                '/synapse.cache.v1.CacheService/ImportEntries',
+                request_serializer=synapse_dot_cache_dot_v1_dot_transfer__pb2.ImportEntriesRequest.SerializeToString,
+                response_deserializer=synapse_dot_cache_dot_v1_dot_transfer__pb2.ImportEntriesResponse.FromString,
+                _registered_method=True)
+        self.StartReembedding = channel.unary_unary(
+                '/synapse.cache.v1.CacheService/StartReembedding',
+                request_serializer=synapse_dot_cache_dot_v1_dot_transfer__pb2.StartReembeddingRequest.SerializeToString,
+                response_deserializer=synapse_dot_cache_dot_v1_dot_transfer__pb2.StartReembeddingResponse.FromString,
+                _registered_method=True)
+        self.GetReembedding = channel.unary_unary(
+                '/synapse.cache.v1.CacheService/GetReembedding',
+                request_serializer=synapse_dot_cache_dot_v1_dot_transfer__pb2.GetReembeddingRequest.SerializeToString,
+                response_deserializer=synapse_dot_cache_dot_v1_dot_transfer__pb2.GetReembeddingResponse.FromString,
+                _registered_method=True)
+        self.SwitchEmbedder = channel.unary_unary(
+                '/synapse.cache.v1.CacheService/SwitchEmbedder',
+                request_serializer=synapse_dot_cache_dot_v1_dot_transfer__pb2.SwitchEmbedderRequest.SerializeToString,
+                response_deserializer=synapse_dot_cache_dot_v1_dot_transfer__pb2.SwitchEmbedderResponse.FromString,
+                _registered_method=True)
+        self.RollBackEmbedder = channel.unary_unary(
+                '/synapse.cache.v1.CacheService/RollBackEmbedder',
+                request_serializer=synapse_dot_cache_dot_v1_dot_transfer__pb2.RollBackEmbedderRequest.SerializeToString,
+                response_deserializer=synapse_dot_cache_dot_v1_dot_transfer__pb2.RollBackEmbedderResponse.FromString,
+                _registered_method=True)
+        self.GetCoalescerStats = channel.unary_unary(
+                '/synapse.cache.v1.CacheService/GetCoalescerStats',
+                request_serializer=synapse_dot_cache_dot_v1_dot_coalescer__pb2.GetCoalescerStatsRequest.SerializeToString,
+                response_deserializer=synapse_dot_cache_dot_v1_dot_coalescer__pb2.GetCoalescerStatsResponse.FromString,
+                _registered_method=True)
+        self.FlushCoalescer = channel.unary_unary(
+                '/synapse.cache.v1.CacheService/FlushCoalescer',
+                request_serializer=synapse_dot_cache_dot_v1_dot_coalescer__pb2.FlushCoalescerRequest.SerializeToString,
+                response_deserializer=synapse_dot_cache_dot_v1_dot_coalescer__pb2.FlushCoalescerResponse.FromString,
+                _registered_method=True)
+        self.GetSavings = channel.unary_unary(
+                '/synapse.cache.v1.CacheService/GetSavings',
+                request_serializer=synapse_dot_cache_dot_v1_dot_analytics__pb2.GetSavingsRequest.SerializeToString,
+                response_deserializer=synapse_dot_cache_dot_v1_dot_analytics__pb2.GetSavingsResponse.FromString,
+                _registered_method=True)
+        self.ListRequestLogs = channel.unary_unary(
+                '/synapse.cache.v1.CacheService/ListRequestLogs',
+                request_serializer=synapse_dot_cache_dot_v1_dot_analytics__pb2.ListRequestLogsRequest.SerializeToString,
+                response_deserializer=synapse_dot_cache_dot_v1_dot_analytics__pb2.ListRequestLogsResponse.FromString,
+                _registered_method=True)
+        self.GetRequestLog = channel.unary_unary(
+                '/synapse.cache.v1.CacheService/GetRequestLog',
+                request_serializer=synapse_dot_cache_dot_v1_dot_analytics__pb2.GetRequestLogRequest.SerializeToString,
+                response_deserializer=synapse_dot_cache_dot_v1_dot_analytics__pb2.GetRequestLogResponse.FromString,
+                _registered_method=True)
+        self.ListSimilarRequestLogs = channel.unary_unary(
+                '/synapse.cache.v1.CacheService/ListSimilarRequestLogs',
+                request_serializer=synapse_dot_cache_dot_v1_dot_analytics__pb2.ListSimilarRequestLogsRequest.SerializeToString,
+                response_deserializer=synapse_dot_cache_dot_v1_dot_analytics__pb2.ListSimilarRequestLogsResponse.FromString,
                 _registered_method=True)
 
 
@@ -124,7 +236,7 @@ class CacheServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def Invalidate(self, request, context):
-        """Removes entries by id, key or namespace.
+        """Removes entries by id, key, tag, model, namespace, age or likeness, or tells what would go.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -132,6 +244,153 @@ class CacheServiceServicer:
 
     def GetStats(self, request, context):
         """Tells what the cache did since it started.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def Explain(self, request, context):
+        """Tells why a request would hit, miss or bypass, without asking a model and without counting it.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ExplainVariations(self, request, context):
+        """Tells what would happen to other wordings of a request.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GetThresholds(self, request, context):
+        """Tells the thresholds of all tenants or of one.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def SetThresholds(self, request, context):
+        """Sets the thresholds of all tenants or of one, on every replica within a second.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def Simulate(self, request, context):
+        """Tries thresholds on logged decisions.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ReportFeedback(self, request, context):
+        """Tells whether a served answer was right: a wrong one goes, a right one is confirmed.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GetErrorBounds(self, request, context):
+        """Tells what is known about the errors of served answers.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListInvalidations(self, request, context):
+        """Tells which invalidations were carried out.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def WatchInvalidations(self, request, context):
+        """Tells of invalidations as they happen, for caches nearer to their callers.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ExportEntries(self, request, context):
+        """Sends the entries of the caller's tenant.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ImportEntries(self, request_iterator, context):
+        """Takes entries in.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def StartReembedding(self, request, context):
+        """Begins to build the vectors of another embedder.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GetReembedding(self, request, context):
+        """Tells how far the new vectors are.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def SwitchEmbedder(self, request, context):
+        """Serves from the new vectors.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def RollBackEmbedder(self, request, context):
+        """Serves from the old vectors again.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GetCoalescerStats(self, request, context):
+        """Tells of the backend calls under way that requests share.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def FlushCoalescer(self, request, context):
+        """Lets no request join a backend call that is under way any more.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GetSavings(self, request, context):
+        """Tells what hits saved.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListRequestLogs(self, request, context):
+        """Tells logged requests.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GetRequestLog(self, request, context):
+        """Tells one logged request.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListSimilarRequestLogs(self, request, context):
+        """Tells logged requests like one.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -172,13 +431,118 @@ def add_CacheServiceServicer_to_server(servicer, server):
             ),
             'Invalidate': grpc.unary_unary_rpc_method_handler(
                     servicer.Invalidate,
-                    request_deserializer=synapse_dot_cache_dot_v1_dot_cache__pb2.InvalidateRequest.FromString,
-                    response_serializer=synapse_dot_cache_dot_v1_dot_cache__pb2.InvalidateResponse.SerializeToString,
+                    request_deserializer=synapse_dot_cache_dot_v1_dot_invalidation__pb2.InvalidateRequest.FromString,
+                    response_serializer=synapse_dot_cache_dot_v1_dot_invalidation__pb2.InvalidateResponse.SerializeToString,
             ),
             'GetStats': grpc.unary_unary_rpc_method_handler(
                     servicer.GetStats,
                     request_deserializer=synapse_dot_cache_dot_v1_dot_cache__pb2.GetStatsRequest.FromString,
                     response_serializer=synapse_dot_cache_dot_v1_dot_cache__pb2.GetStatsResponse.SerializeToString,
+            ),
+            'Explain': grpc.unary_unary_rpc_method_handler(
+                    servicer.Explain,
+                    request_deserializer=synapse_dot_cache_dot_v1_dot_explain__pb2.ExplainRequest.FromString,
+                    response_serializer=synapse_dot_cache_dot_v1_dot_explain__pb2.ExplainResponse.SerializeToString,
+            ),
+            'ExplainVariations': grpc.unary_unary_rpc_method_handler(
+                    servicer.ExplainVariations,
+                    request_deserializer=synapse_dot_cache_dot_v1_dot_explain__pb2.ExplainVariationsRequest.FromString,
+                    response_serializer=synapse_dot_cache_dot_v1_dot_explain__pb2.ExplainVariationsResponse.SerializeToString,
+            ),
+            'GetThresholds': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetThresholds,
+                    request_deserializer=synapse_dot_cache_dot_v1_dot_thresholds__pb2.GetThresholdsRequest.FromString,
+                    response_serializer=synapse_dot_cache_dot_v1_dot_thresholds__pb2.GetThresholdsResponse.SerializeToString,
+            ),
+            'SetThresholds': grpc.unary_unary_rpc_method_handler(
+                    servicer.SetThresholds,
+                    request_deserializer=synapse_dot_cache_dot_v1_dot_thresholds__pb2.SetThresholdsRequest.FromString,
+                    response_serializer=synapse_dot_cache_dot_v1_dot_thresholds__pb2.SetThresholdsResponse.SerializeToString,
+            ),
+            'Simulate': grpc.unary_unary_rpc_method_handler(
+                    servicer.Simulate,
+                    request_deserializer=synapse_dot_cache_dot_v1_dot_thresholds__pb2.SimulateRequest.FromString,
+                    response_serializer=synapse_dot_cache_dot_v1_dot_thresholds__pb2.SimulateResponse.SerializeToString,
+            ),
+            'ReportFeedback': grpc.unary_unary_rpc_method_handler(
+                    servicer.ReportFeedback,
+                    request_deserializer=synapse_dot_cache_dot_v1_dot_trust__pb2.ReportFeedbackRequest.FromString,
+                    response_serializer=synapse_dot_cache_dot_v1_dot_trust__pb2.ReportFeedbackResponse.SerializeToString,
+            ),
+            'GetErrorBounds': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetErrorBounds,
+                    request_deserializer=synapse_dot_cache_dot_v1_dot_trust__pb2.GetErrorBoundsRequest.FromString,
+                    response_serializer=synapse_dot_cache_dot_v1_dot_trust__pb2.GetErrorBoundsResponse.SerializeToString,
+            ),
+            'ListInvalidations': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListInvalidations,
+                    request_deserializer=synapse_dot_cache_dot_v1_dot_invalidation__pb2.ListInvalidationsRequest.FromString,
+                    response_serializer=synapse_dot_cache_dot_v1_dot_invalidation__pb2.ListInvalidationsResponse.SerializeToString,
+            ),
+            'WatchInvalidations': grpc.unary_stream_rpc_method_handler(
+                    servicer.WatchInvalidations,
+                    request_deserializer=synapse_dot_cache_dot_v1_dot_invalidation__pb2.WatchInvalidationsRequest.FromString,
+                    response_serializer=synapse_dot_cache_dot_v1_dot_invalidation__pb2.WatchInvalidationsResponse.SerializeToString,
+            ),
+            'ExportEntries': grpc.unary_stream_rpc_method_handler(
+                    servicer.ExportEntries,
+                    request_deserializer=synapse_dot_cache_dot_v1_dot_transfer__pb2.ExportEntriesRequest.FromString,
+                    response_serializer=synapse_dot_cache_dot_v1_dot_transfer__pb2.ExportEntriesResponse.SerializeToString,
+            ),
+            'ImportEntries': grpc.stream_unary_rpc_method_handler(
+                    servicer.ImportEntries,
+                    request_deserializer=synapse_dot_cache_dot_v1_dot_transfer__pb2.ImportEntriesRequest.FromString,
+                    response_serializer=synapse_dot_cache_dot_v1_dot_transfer__pb2.ImportEntriesResponse.SerializeToString,
+            ),
+            'StartReembedding': grpc.unary_unary_rpc_method_handler(
+                    servicer.StartReembedding,
+                    request_deserializer=synapse_dot_cache_dot_v1_dot_transfer__pb2.StartReembeddingRequest.FromString,
+                    response_serializer=synapse_dot_cache_dot_v1_dot_transfer__pb2.StartReembeddingResponse.SerializeToString,
+            ),
+            'GetReembedding': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetReembedding,
+                    request_deserializer=synapse_dot_cache_dot_v1_dot_transfer__pb2.GetReembeddingRequest.FromString,
+                    response_serializer=synapse_dot_cache_dot_v1_dot_transfer__pb2.GetReembeddingResponse.SerializeToString,
+            ),
+            'SwitchEmbedder': grpc.unary_unary_rpc_method_handler(
+                    servicer.SwitchEmbedder,
+                    request_deserializer=synapse_dot_cache_dot_v1_dot_transfer__pb2.SwitchEmbedderRequest.FromString,
+                    response_serializer=synapse_dot_cache_dot_v1_dot_transfer__pb2.SwitchEmbedderResponse.SerializeToString,
+            ),
+            'RollBackEmbedder': grpc.unary_unary_rpc_method_handler(
+                    servicer.RollBackEmbedder,
+                    request_deserializer=synapse_dot_cache_dot_v1_dot_transfer__pb2.RollBackEmbedderRequest.FromString,
+                    response_serializer=synapse_dot_cache_dot_v1_dot_transfer__pb2.RollBackEmbedderResponse.SerializeToString,
+            ),
+            'GetCoalescerStats': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetCoalescerStats,
+                    request_deserializer=synapse_dot_cache_dot_v1_dot_coalescer__pb2.GetCoalescerStatsRequest.FromString,
+                    response_serializer=synapse_dot_cache_dot_v1_dot_coalescer__pb2.GetCoalescerStatsResponse.SerializeToString,
+            ),
+            'FlushCoalescer': grpc.unary_unary_rpc_method_handler(
+                    servicer.FlushCoalescer,
+                    request_deserializer=synapse_dot_cache_dot_v1_dot_coalescer__pb2.FlushCoalescerRequest.FromString,
+                    response_serializer=synapse_dot_cache_dot_v1_dot_coalescer__pb2.FlushCoalescerResponse.SerializeToString,
+            ),
+            'GetSavings': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetSavings,
+                    request_deserializer=synapse_dot_cache_dot_v1_dot_analytics__pb2.GetSavingsRequest.FromString,
+                    response_serializer=synapse_dot_cache_dot_v1_dot_analytics__pb2.GetSavingsResponse.SerializeToString,
+            ),
+            'ListRequestLogs': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListRequestLogs,
+                    request_deserializer=synapse_dot_cache_dot_v1_dot_analytics__pb2.ListRequestLogsRequest.FromString,
+                    response_serializer=synapse_dot_cache_dot_v1_dot_analytics__pb2.ListRequestLogsResponse.SerializeToString,
+            ),
+            'GetRequestLog': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetRequestLog,
+                    request_deserializer=synapse_dot_cache_dot_v1_dot_analytics__pb2.GetRequestLogRequest.FromString,
+                    response_serializer=synapse_dot_cache_dot_v1_dot_analytics__pb2.GetRequestLogResponse.SerializeToString,
+            ),
+            'ListSimilarRequestLogs': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListSimilarRequestLogs,
+                    request_deserializer=synapse_dot_cache_dot_v1_dot_analytics__pb2.ListSimilarRequestLogsRequest.FromString,
+                    response_serializer=synapse_dot_cache_dot_v1_dot_analytics__pb2.ListSimilarRequestLogsResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -369,8 +733,8 @@ class CacheService:
             request,
             target,
             '/synapse.cache.v1.CacheService/Invalidate',
-            synapse_dot_cache_dot_v1_dot_cache__pb2.InvalidateRequest.SerializeToString,
-            synapse_dot_cache_dot_v1_dot_cache__pb2.InvalidateResponse.FromString,
+            synapse_dot_cache_dot_v1_dot_invalidation__pb2.InvalidateRequest.SerializeToString,
+            synapse_dot_cache_dot_v1_dot_invalidation__pb2.InvalidateResponse.FromString,
             options,
             channel_credentials,
             insecure,
@@ -398,6 +762,573 @@ class CacheService:
             '/synapse.cache.v1.CacheService/GetStats',
             synapse_dot_cache_dot_v1_dot_cache__pb2.GetStatsRequest.SerializeToString,
             synapse_dot_cache_dot_v1_dot_cache__pb2.GetStatsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def Explain(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/synapse.cache.v1.CacheService/Explain',
+            synapse_dot_cache_dot_v1_dot_explain__pb2.ExplainRequest.SerializeToString,
+            synapse_dot_cache_dot_v1_dot_explain__pb2.ExplainResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ExplainVariations(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/synapse.cache.v1.CacheService/ExplainVariations',
+            synapse_dot_cache_dot_v1_dot_explain__pb2.ExplainVariationsRequest.SerializeToString,
+            synapse_dot_cache_dot_v1_dot_explain__pb2.ExplainVariationsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetThresholds(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/synapse.cache.v1.CacheService/GetThresholds',
+            synapse_dot_cache_dot_v1_dot_thresholds__pb2.GetThresholdsRequest.SerializeToString,
+            synapse_dot_cache_dot_v1_dot_thresholds__pb2.GetThresholdsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def SetThresholds(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/synapse.cache.v1.CacheService/SetThresholds',
+            synapse_dot_cache_dot_v1_dot_thresholds__pb2.SetThresholdsRequest.SerializeToString,
+            synapse_dot_cache_dot_v1_dot_thresholds__pb2.SetThresholdsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def Simulate(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/synapse.cache.v1.CacheService/Simulate',
+            synapse_dot_cache_dot_v1_dot_thresholds__pb2.SimulateRequest.SerializeToString,
+            synapse_dot_cache_dot_v1_dot_thresholds__pb2.SimulateResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ReportFeedback(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/synapse.cache.v1.CacheService/ReportFeedback',
+            synapse_dot_cache_dot_v1_dot_trust__pb2.ReportFeedbackRequest.SerializeToString,
+            synapse_dot_cache_dot_v1_dot_trust__pb2.ReportFeedbackResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetErrorBounds(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/synapse.cache.v1.CacheService/GetErrorBounds',
+            synapse_dot_cache_dot_v1_dot_trust__pb2.GetErrorBoundsRequest.SerializeToString,
+            synapse_dot_cache_dot_v1_dot_trust__pb2.GetErrorBoundsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListInvalidations(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/synapse.cache.v1.CacheService/ListInvalidations',
+            synapse_dot_cache_dot_v1_dot_invalidation__pb2.ListInvalidationsRequest.SerializeToString,
+            synapse_dot_cache_dot_v1_dot_invalidation__pb2.ListInvalidationsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def WatchInvalidations(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_stream(
+            request,
+            target,
+            '/synapse.cache.v1.CacheService/WatchInvalidations',
+            synapse_dot_cache_dot_v1_dot_invalidation__pb2.WatchInvalidationsRequest.SerializeToString,
+            synapse_dot_cache_dot_v1_dot_invalidation__pb2.WatchInvalidationsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ExportEntries(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_stream(
+            request,
+            target,
+            '/synapse.cache.v1.CacheService/ExportEntries',
+            synapse_dot_cache_dot_v1_dot_transfer__pb2.ExportEntriesRequest.SerializeToString,
+            synapse_dot_cache_dot_v1_dot_transfer__pb2.ExportEntriesResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ImportEntries(request_iterator,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.stream_unary(
+            request_iterator,
+            target,
+            '/synapse.cache.v1.CacheService/ImportEntries',
+            synapse_dot_cache_dot_v1_dot_transfer__pb2.ImportEntriesRequest.SerializeToString,
+            synapse_dot_cache_dot_v1_dot_transfer__pb2.ImportEntriesResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def StartReembedding(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/synapse.cache.v1.CacheService/StartReembedding',
+            synapse_dot_cache_dot_v1_dot_transfer__pb2.StartReembeddingRequest.SerializeToString,
+            synapse_dot_cache_dot_v1_dot_transfer__pb2.StartReembeddingResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetReembedding(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/synapse.cache.v1.CacheService/GetReembedding',
+            synapse_dot_cache_dot_v1_dot_transfer__pb2.GetReembeddingRequest.SerializeToString,
+            synapse_dot_cache_dot_v1_dot_transfer__pb2.GetReembeddingResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def SwitchEmbedder(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/synapse.cache.v1.CacheService/SwitchEmbedder',
+            synapse_dot_cache_dot_v1_dot_transfer__pb2.SwitchEmbedderRequest.SerializeToString,
+            synapse_dot_cache_dot_v1_dot_transfer__pb2.SwitchEmbedderResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def RollBackEmbedder(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/synapse.cache.v1.CacheService/RollBackEmbedder',
+            synapse_dot_cache_dot_v1_dot_transfer__pb2.RollBackEmbedderRequest.SerializeToString,
+            synapse_dot_cache_dot_v1_dot_transfer__pb2.RollBackEmbedderResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetCoalescerStats(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/synapse.cache.v1.CacheService/GetCoalescerStats',
+            synapse_dot_cache_dot_v1_dot_coalescer__pb2.GetCoalescerStatsRequest.SerializeToString,
+            synapse_dot_cache_dot_v1_dot_coalescer__pb2.GetCoalescerStatsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def FlushCoalescer(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/synapse.cache.v1.CacheService/FlushCoalescer',
+            synapse_dot_cache_dot_v1_dot_coalescer__pb2.FlushCoalescerRequest.SerializeToString,
+            synapse_dot_cache_dot_v1_dot_coalescer__pb2.FlushCoalescerResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetSavings(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/synapse.cache.v1.CacheService/GetSavings',
+            synapse_dot_cache_dot_v1_dot_analytics__pb2.GetSavingsRequest.SerializeToString,
+            synapse_dot_cache_dot_v1_dot_analytics__pb2.GetSavingsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListRequestLogs(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/synapse.cache.v1.CacheService/ListRequestLogs',
+            synapse_dot_cache_dot_v1_dot_analytics__pb2.ListRequestLogsRequest.SerializeToString,
+            synapse_dot_cache_dot_v1_dot_analytics__pb2.ListRequestLogsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetRequestLog(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/synapse.cache.v1.CacheService/GetRequestLog',
+            synapse_dot_cache_dot_v1_dot_analytics__pb2.GetRequestLogRequest.SerializeToString,
+            synapse_dot_cache_dot_v1_dot_analytics__pb2.GetRequestLogResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListSimilarRequestLogs(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/synapse.cache.v1.CacheService/ListSimilarRequestLogs',
+            synapse_dot_cache_dot_v1_dot_analytics__pb2.ListSimilarRequestLogsRequest.SerializeToString,
+            synapse_dot_cache_dot_v1_dot_analytics__pb2.ListSimilarRequestLogsResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -5,7 +5,14 @@ The read-through cache: the door of the mesh."""
 
 from collections import abc as _abc
 from grpc import aio as _aio
+from synapse.cache.v1 import analytics_pb2 as _analytics_pb2
 from synapse.cache.v1 import cache_pb2 as _cache_pb2
+from synapse.cache.v1 import coalescer_pb2 as _coalescer_pb2
+from synapse.cache.v1 import explain_pb2 as _explain_pb2
+from synapse.cache.v1 import invalidation_pb2 as _invalidation_pb2
+from synapse.cache.v1 import thresholds_pb2 as _thresholds_pb2
+from synapse.cache.v1 import transfer_pb2 as _transfer_pb2
+from synapse.cache.v1 import trust_pb2 as _trust_pb2
 import abc as _abc_1
 import grpc as _grpc
 import sys
@@ -45,10 +52,52 @@ class CacheServiceStub:
     """Shows one entry. NOT_FOUND when there is none of that id in the caller's tenant."""
     DeleteEntry: _grpc.UnaryUnaryMultiCallable[_cache_pb2.DeleteEntryRequest, _cache_pb2.DeleteEntryResponse]
     """Removes one entry by id. NOT_FOUND when there is none of that id in the caller's tenant."""
-    Invalidate: _grpc.UnaryUnaryMultiCallable[_cache_pb2.InvalidateRequest, _cache_pb2.InvalidateResponse]
-    """Removes entries by id, key or namespace."""
+    Invalidate: _grpc.UnaryUnaryMultiCallable[_invalidation_pb2.InvalidateRequest, _invalidation_pb2.InvalidateResponse]
+    """Removes entries by id, key, tag, model, namespace, age or likeness, or tells what would go."""
     GetStats: _grpc.UnaryUnaryMultiCallable[_cache_pb2.GetStatsRequest, _cache_pb2.GetStatsResponse]
     """Tells what the cache did since it started."""
+    Explain: _grpc.UnaryUnaryMultiCallable[_explain_pb2.ExplainRequest, _explain_pb2.ExplainResponse]
+    """Tells why a request would hit, miss or bypass, without asking a model and without counting it."""
+    ExplainVariations: _grpc.UnaryUnaryMultiCallable[_explain_pb2.ExplainVariationsRequest, _explain_pb2.ExplainVariationsResponse]
+    """Tells what would happen to other wordings of a request."""
+    GetThresholds: _grpc.UnaryUnaryMultiCallable[_thresholds_pb2.GetThresholdsRequest, _thresholds_pb2.GetThresholdsResponse]
+    """Tells the thresholds of all tenants or of one."""
+    SetThresholds: _grpc.UnaryUnaryMultiCallable[_thresholds_pb2.SetThresholdsRequest, _thresholds_pb2.SetThresholdsResponse]
+    """Sets the thresholds of all tenants or of one, on every replica within a second."""
+    Simulate: _grpc.UnaryUnaryMultiCallable[_thresholds_pb2.SimulateRequest, _thresholds_pb2.SimulateResponse]
+    """Tries thresholds on logged decisions."""
+    ReportFeedback: _grpc.UnaryUnaryMultiCallable[_trust_pb2.ReportFeedbackRequest, _trust_pb2.ReportFeedbackResponse]
+    """Tells whether a served answer was right: a wrong one goes, a right one is confirmed."""
+    GetErrorBounds: _grpc.UnaryUnaryMultiCallable[_trust_pb2.GetErrorBoundsRequest, _trust_pb2.GetErrorBoundsResponse]
+    """Tells what is known about the errors of served answers."""
+    ListInvalidations: _grpc.UnaryUnaryMultiCallable[_invalidation_pb2.ListInvalidationsRequest, _invalidation_pb2.ListInvalidationsResponse]
+    """Tells which invalidations were carried out."""
+    WatchInvalidations: _grpc.UnaryStreamMultiCallable[_invalidation_pb2.WatchInvalidationsRequest, _invalidation_pb2.WatchInvalidationsResponse]
+    """Tells of invalidations as they happen, for caches nearer to their callers."""
+    ExportEntries: _grpc.UnaryStreamMultiCallable[_transfer_pb2.ExportEntriesRequest, _transfer_pb2.ExportEntriesResponse]
+    """Sends the entries of the caller's tenant."""
+    ImportEntries: _grpc.StreamUnaryMultiCallable[_transfer_pb2.ImportEntriesRequest, _transfer_pb2.ImportEntriesResponse]
+    """Takes entries in."""
+    StartReembedding: _grpc.UnaryUnaryMultiCallable[_transfer_pb2.StartReembeddingRequest, _transfer_pb2.StartReembeddingResponse]
+    """Begins to build the vectors of another embedder."""
+    GetReembedding: _grpc.UnaryUnaryMultiCallable[_transfer_pb2.GetReembeddingRequest, _transfer_pb2.GetReembeddingResponse]
+    """Tells how far the new vectors are."""
+    SwitchEmbedder: _grpc.UnaryUnaryMultiCallable[_transfer_pb2.SwitchEmbedderRequest, _transfer_pb2.SwitchEmbedderResponse]
+    """Serves from the new vectors."""
+    RollBackEmbedder: _grpc.UnaryUnaryMultiCallable[_transfer_pb2.RollBackEmbedderRequest, _transfer_pb2.RollBackEmbedderResponse]
+    """Serves from the old vectors again."""
+    GetCoalescerStats: _grpc.UnaryUnaryMultiCallable[_coalescer_pb2.GetCoalescerStatsRequest, _coalescer_pb2.GetCoalescerStatsResponse]
+    """Tells of the backend calls under way that requests share."""
+    FlushCoalescer: _grpc.UnaryUnaryMultiCallable[_coalescer_pb2.FlushCoalescerRequest, _coalescer_pb2.FlushCoalescerResponse]
+    """Lets no request join a backend call that is under way any more."""
+    GetSavings: _grpc.UnaryUnaryMultiCallable[_analytics_pb2.GetSavingsRequest, _analytics_pb2.GetSavingsResponse]
+    """Tells what hits saved."""
+    ListRequestLogs: _grpc.UnaryUnaryMultiCallable[_analytics_pb2.ListRequestLogsRequest, _analytics_pb2.ListRequestLogsResponse]
+    """Tells logged requests."""
+    GetRequestLog: _grpc.UnaryUnaryMultiCallable[_analytics_pb2.GetRequestLogRequest, _analytics_pb2.GetRequestLogResponse]
+    """Tells one logged request."""
+    ListSimilarRequestLogs: _grpc.UnaryUnaryMultiCallable[_analytics_pb2.ListSimilarRequestLogsRequest, _analytics_pb2.ListSimilarRequestLogsResponse]
+    """Tells logged requests like one."""
 
 @_typing.type_check_only
 class CacheServiceAsyncStub(CacheServiceStub):
@@ -67,10 +116,52 @@ class CacheServiceAsyncStub(CacheServiceStub):
     """Shows one entry. NOT_FOUND when there is none of that id in the caller's tenant."""
     DeleteEntry: _aio.UnaryUnaryMultiCallable[_cache_pb2.DeleteEntryRequest, _cache_pb2.DeleteEntryResponse]  # type: ignore[assignment]
     """Removes one entry by id. NOT_FOUND when there is none of that id in the caller's tenant."""
-    Invalidate: _aio.UnaryUnaryMultiCallable[_cache_pb2.InvalidateRequest, _cache_pb2.InvalidateResponse]  # type: ignore[assignment]
-    """Removes entries by id, key or namespace."""
+    Invalidate: _aio.UnaryUnaryMultiCallable[_invalidation_pb2.InvalidateRequest, _invalidation_pb2.InvalidateResponse]  # type: ignore[assignment]
+    """Removes entries by id, key, tag, model, namespace, age or likeness, or tells what would go."""
     GetStats: _aio.UnaryUnaryMultiCallable[_cache_pb2.GetStatsRequest, _cache_pb2.GetStatsResponse]  # type: ignore[assignment]
     """Tells what the cache did since it started."""
+    Explain: _aio.UnaryUnaryMultiCallable[_explain_pb2.ExplainRequest, _explain_pb2.ExplainResponse]  # type: ignore[assignment]
+    """Tells why a request would hit, miss or bypass, without asking a model and without counting it."""
+    ExplainVariations: _aio.UnaryUnaryMultiCallable[_explain_pb2.ExplainVariationsRequest, _explain_pb2.ExplainVariationsResponse]  # type: ignore[assignment]
+    """Tells what would happen to other wordings of a request."""
+    GetThresholds: _aio.UnaryUnaryMultiCallable[_thresholds_pb2.GetThresholdsRequest, _thresholds_pb2.GetThresholdsResponse]  # type: ignore[assignment]
+    """Tells the thresholds of all tenants or of one."""
+    SetThresholds: _aio.UnaryUnaryMultiCallable[_thresholds_pb2.SetThresholdsRequest, _thresholds_pb2.SetThresholdsResponse]  # type: ignore[assignment]
+    """Sets the thresholds of all tenants or of one, on every replica within a second."""
+    Simulate: _aio.UnaryUnaryMultiCallable[_thresholds_pb2.SimulateRequest, _thresholds_pb2.SimulateResponse]  # type: ignore[assignment]
+    """Tries thresholds on logged decisions."""
+    ReportFeedback: _aio.UnaryUnaryMultiCallable[_trust_pb2.ReportFeedbackRequest, _trust_pb2.ReportFeedbackResponse]  # type: ignore[assignment]
+    """Tells whether a served answer was right: a wrong one goes, a right one is confirmed."""
+    GetErrorBounds: _aio.UnaryUnaryMultiCallable[_trust_pb2.GetErrorBoundsRequest, _trust_pb2.GetErrorBoundsResponse]  # type: ignore[assignment]
+    """Tells what is known about the errors of served answers."""
+    ListInvalidations: _aio.UnaryUnaryMultiCallable[_invalidation_pb2.ListInvalidationsRequest, _invalidation_pb2.ListInvalidationsResponse]  # type: ignore[assignment]
+    """Tells which invalidations were carried out."""
+    WatchInvalidations: _aio.UnaryStreamMultiCallable[_invalidation_pb2.WatchInvalidationsRequest, _invalidation_pb2.WatchInvalidationsResponse]  # type: ignore[assignment]
+    """Tells of invalidations as they happen, for caches nearer to their callers."""
+    ExportEntries: _aio.UnaryStreamMultiCallable[_transfer_pb2.ExportEntriesRequest, _transfer_pb2.ExportEntriesResponse]  # type: ignore[assignment]
+    """Sends the entries of the caller's tenant."""
+    ImportEntries: _aio.StreamUnaryMultiCallable[_transfer_pb2.ImportEntriesRequest, _transfer_pb2.ImportEntriesResponse]  # type: ignore[assignment]
+    """Takes entries in."""
+    StartReembedding: _aio.UnaryUnaryMultiCallable[_transfer_pb2.StartReembeddingRequest, _transfer_pb2.StartReembeddingResponse]  # type: ignore[assignment]
+    """Begins to build the vectors of another embedder."""
+    GetReembedding: _aio.UnaryUnaryMultiCallable[_transfer_pb2.GetReembeddingRequest, _transfer_pb2.GetReembeddingResponse]  # type: ignore[assignment]
+    """Tells how far the new vectors are."""
+    SwitchEmbedder: _aio.UnaryUnaryMultiCallable[_transfer_pb2.SwitchEmbedderRequest, _transfer_pb2.SwitchEmbedderResponse]  # type: ignore[assignment]
+    """Serves from the new vectors."""
+    RollBackEmbedder: _aio.UnaryUnaryMultiCallable[_transfer_pb2.RollBackEmbedderRequest, _transfer_pb2.RollBackEmbedderResponse]  # type: ignore[assignment]
+    """Serves from the old vectors again."""
+    GetCoalescerStats: _aio.UnaryUnaryMultiCallable[_coalescer_pb2.GetCoalescerStatsRequest, _coalescer_pb2.GetCoalescerStatsResponse]  # type: ignore[assignment]
+    """Tells of the backend calls under way that requests share."""
+    FlushCoalescer: _aio.UnaryUnaryMultiCallable[_coalescer_pb2.FlushCoalescerRequest, _coalescer_pb2.FlushCoalescerResponse]  # type: ignore[assignment]
+    """Lets no request join a backend call that is under way any more."""
+    GetSavings: _aio.UnaryUnaryMultiCallable[_analytics_pb2.GetSavingsRequest, _analytics_pb2.GetSavingsResponse]  # type: ignore[assignment]
+    """Tells what hits saved."""
+    ListRequestLogs: _aio.UnaryUnaryMultiCallable[_analytics_pb2.ListRequestLogsRequest, _analytics_pb2.ListRequestLogsResponse]  # type: ignore[assignment]
+    """Tells logged requests."""
+    GetRequestLog: _aio.UnaryUnaryMultiCallable[_analytics_pb2.GetRequestLogRequest, _analytics_pb2.GetRequestLogResponse]  # type: ignore[assignment]
+    """Tells one logged request."""
+    ListSimilarRequestLogs: _aio.UnaryUnaryMultiCallable[_analytics_pb2.ListSimilarRequestLogsRequest, _analytics_pb2.ListSimilarRequestLogsResponse]  # type: ignore[assignment]
+    """Tells logged requests like one."""
 
 class CacheServiceServicer(metaclass=_abc_1.ABCMeta):
     """Answers questions from the cache, or from the backends behind it. The tenant is the caller's identity, never a field."""
@@ -126,10 +217,10 @@ class CacheServiceServicer(metaclass=_abc_1.ABCMeta):
     @_abc_1.abstractmethod
     def Invalidate(
         self,
-        request: _cache_pb2.InvalidateRequest,
+        request: _invalidation_pb2.InvalidateRequest,
         context: _ServicerContext,
-    ) -> _typing.Union[_cache_pb2.InvalidateResponse, _abc.Awaitable[_cache_pb2.InvalidateResponse]]:
-        """Removes entries by id, key or namespace."""
+    ) -> _typing.Union[_invalidation_pb2.InvalidateResponse, _abc.Awaitable[_invalidation_pb2.InvalidateResponse]]:
+        """Removes entries by id, key, tag, model, namespace, age or likeness, or tells what would go."""
 
     @_abc_1.abstractmethod
     def GetStats(
@@ -138,5 +229,173 @@ class CacheServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_cache_pb2.GetStatsResponse, _abc.Awaitable[_cache_pb2.GetStatsResponse]]:
         """Tells what the cache did since it started."""
+
+    @_abc_1.abstractmethod
+    def Explain(
+        self,
+        request: _explain_pb2.ExplainRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_explain_pb2.ExplainResponse, _abc.Awaitable[_explain_pb2.ExplainResponse]]:
+        """Tells why a request would hit, miss or bypass, without asking a model and without counting it."""
+
+    @_abc_1.abstractmethod
+    def ExplainVariations(
+        self,
+        request: _explain_pb2.ExplainVariationsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_explain_pb2.ExplainVariationsResponse, _abc.Awaitable[_explain_pb2.ExplainVariationsResponse]]:
+        """Tells what would happen to other wordings of a request."""
+
+    @_abc_1.abstractmethod
+    def GetThresholds(
+        self,
+        request: _thresholds_pb2.GetThresholdsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_thresholds_pb2.GetThresholdsResponse, _abc.Awaitable[_thresholds_pb2.GetThresholdsResponse]]:
+        """Tells the thresholds of all tenants or of one."""
+
+    @_abc_1.abstractmethod
+    def SetThresholds(
+        self,
+        request: _thresholds_pb2.SetThresholdsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_thresholds_pb2.SetThresholdsResponse, _abc.Awaitable[_thresholds_pb2.SetThresholdsResponse]]:
+        """Sets the thresholds of all tenants or of one, on every replica within a second."""
+
+    @_abc_1.abstractmethod
+    def Simulate(
+        self,
+        request: _thresholds_pb2.SimulateRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_thresholds_pb2.SimulateResponse, _abc.Awaitable[_thresholds_pb2.SimulateResponse]]:
+        """Tries thresholds on logged decisions."""
+
+    @_abc_1.abstractmethod
+    def ReportFeedback(
+        self,
+        request: _trust_pb2.ReportFeedbackRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_trust_pb2.ReportFeedbackResponse, _abc.Awaitable[_trust_pb2.ReportFeedbackResponse]]:
+        """Tells whether a served answer was right: a wrong one goes, a right one is confirmed."""
+
+    @_abc_1.abstractmethod
+    def GetErrorBounds(
+        self,
+        request: _trust_pb2.GetErrorBoundsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_trust_pb2.GetErrorBoundsResponse, _abc.Awaitable[_trust_pb2.GetErrorBoundsResponse]]:
+        """Tells what is known about the errors of served answers."""
+
+    @_abc_1.abstractmethod
+    def ListInvalidations(
+        self,
+        request: _invalidation_pb2.ListInvalidationsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_invalidation_pb2.ListInvalidationsResponse, _abc.Awaitable[_invalidation_pb2.ListInvalidationsResponse]]:
+        """Tells which invalidations were carried out."""
+
+    @_abc_1.abstractmethod
+    def WatchInvalidations(
+        self,
+        request: _invalidation_pb2.WatchInvalidationsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_abc.Iterator[_invalidation_pb2.WatchInvalidationsResponse], _abc.AsyncIterator[_invalidation_pb2.WatchInvalidationsResponse]]:
+        """Tells of invalidations as they happen, for caches nearer to their callers."""
+
+    @_abc_1.abstractmethod
+    def ExportEntries(
+        self,
+        request: _transfer_pb2.ExportEntriesRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_abc.Iterator[_transfer_pb2.ExportEntriesResponse], _abc.AsyncIterator[_transfer_pb2.ExportEntriesResponse]]:
+        """Sends the entries of the caller's tenant."""
+
+    @_abc_1.abstractmethod
+    def ImportEntries(
+        self,
+        request_iterator: _MaybeAsyncIterator[_transfer_pb2.ImportEntriesRequest],
+        context: _ServicerContext,
+    ) -> _typing.Union[_transfer_pb2.ImportEntriesResponse, _abc.Awaitable[_transfer_pb2.ImportEntriesResponse]]:
+        """Takes entries in."""
+
+    @_abc_1.abstractmethod
+    def StartReembedding(
+        self,
+        request: _transfer_pb2.StartReembeddingRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_transfer_pb2.StartReembeddingResponse, _abc.Awaitable[_transfer_pb2.StartReembeddingResponse]]:
+        """Begins to build the vectors of another embedder."""
+
+    @_abc_1.abstractmethod
+    def GetReembedding(
+        self,
+        request: _transfer_pb2.GetReembeddingRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_transfer_pb2.GetReembeddingResponse, _abc.Awaitable[_transfer_pb2.GetReembeddingResponse]]:
+        """Tells how far the new vectors are."""
+
+    @_abc_1.abstractmethod
+    def SwitchEmbedder(
+        self,
+        request: _transfer_pb2.SwitchEmbedderRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_transfer_pb2.SwitchEmbedderResponse, _abc.Awaitable[_transfer_pb2.SwitchEmbedderResponse]]:
+        """Serves from the new vectors."""
+
+    @_abc_1.abstractmethod
+    def RollBackEmbedder(
+        self,
+        request: _transfer_pb2.RollBackEmbedderRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_transfer_pb2.RollBackEmbedderResponse, _abc.Awaitable[_transfer_pb2.RollBackEmbedderResponse]]:
+        """Serves from the old vectors again."""
+
+    @_abc_1.abstractmethod
+    def GetCoalescerStats(
+        self,
+        request: _coalescer_pb2.GetCoalescerStatsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_coalescer_pb2.GetCoalescerStatsResponse, _abc.Awaitable[_coalescer_pb2.GetCoalescerStatsResponse]]:
+        """Tells of the backend calls under way that requests share."""
+
+    @_abc_1.abstractmethod
+    def FlushCoalescer(
+        self,
+        request: _coalescer_pb2.FlushCoalescerRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_coalescer_pb2.FlushCoalescerResponse, _abc.Awaitable[_coalescer_pb2.FlushCoalescerResponse]]:
+        """Lets no request join a backend call that is under way any more."""
+
+    @_abc_1.abstractmethod
+    def GetSavings(
+        self,
+        request: _analytics_pb2.GetSavingsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_analytics_pb2.GetSavingsResponse, _abc.Awaitable[_analytics_pb2.GetSavingsResponse]]:
+        """Tells what hits saved."""
+
+    @_abc_1.abstractmethod
+    def ListRequestLogs(
+        self,
+        request: _analytics_pb2.ListRequestLogsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_analytics_pb2.ListRequestLogsResponse, _abc.Awaitable[_analytics_pb2.ListRequestLogsResponse]]:
+        """Tells logged requests."""
+
+    @_abc_1.abstractmethod
+    def GetRequestLog(
+        self,
+        request: _analytics_pb2.GetRequestLogRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_analytics_pb2.GetRequestLogResponse, _abc.Awaitable[_analytics_pb2.GetRequestLogResponse]]:
+        """Tells one logged request."""
+
+    @_abc_1.abstractmethod
+    def ListSimilarRequestLogs(
+        self,
+        request: _analytics_pb2.ListSimilarRequestLogsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_analytics_pb2.ListSimilarRequestLogsResponse, _abc.Awaitable[_analytics_pb2.ListSimilarRequestLogsResponse]]:
+        """Tells logged requests like one."""
 
 def add_CacheServiceServicer_to_server(servicer: CacheServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

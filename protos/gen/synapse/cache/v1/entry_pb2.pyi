@@ -43,6 +43,7 @@ class Entry(_message.Message):
     VECTOR_FIELD_NUMBER: _builtins.int
     EPOCH_FIELD_NUMBER: _builtins.int
     COST_NANOS_FIELD_NUMBER: _builtins.int
+    MADE_IN_MS_FIELD_NUMBER: _builtins.int
     id: _builtins.str
     """Its id: unguessable, unique."""
     key: _builtins.str
@@ -65,6 +66,8 @@ class Entry(_message.Message):
     """Epoch of the namespace at the time of storing; a flush starts a new one."""
     cost_nanos: _builtins.int
     """What the answer cost when it was made, in billionths of a US dollar; 0 when no price was known."""
+    made_in_ms: _builtins.float
+    """Milliseconds that the answer took when it was made; 0 when not known."""
     @_builtins.property
     def generation(self) -> _generation_pb2.Generation:
         """The answer."""
@@ -109,10 +112,11 @@ class Entry(_message.Message):
         vector: _abc.Iterable[_builtins.float] | None = ...,
         epoch: _builtins.int = ...,
         cost_nanos: _builtins.int = ...,
+        made_in_ms: _builtins.float = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "expire_time", b"expire_time", "generation", b"generation", "semantic_expire_time", b"semantic_expire_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["cost_nanos", b"cost_nanos", "create_time", b"create_time", "embedder", b"embedder", "epoch", b"epoch", "exact_only", b"exact_only", "expire_time", b"expire_time", "generation", b"generation", "id", b"id", "key", b"key", "model", b"model", "namespace", b"namespace", "prompt", b"prompt", "scope", b"scope", "semantic_expire_time", b"semantic_expire_time", "tags", b"tags", "tenant", b"tenant", "vector", b"vector"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["cost_nanos", b"cost_nanos", "create_time", b"create_time", "embedder", b"embedder", "epoch", b"epoch", "exact_only", b"exact_only", "expire_time", b"expire_time", "generation", b"generation", "id", b"id", "key", b"key", "made_in_ms", b"made_in_ms", "model", b"model", "namespace", b"namespace", "prompt", b"prompt", "scope", b"scope", "semantic_expire_time", b"semantic_expire_time", "tags", b"tags", "tenant", b"tenant", "vector", b"vector"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

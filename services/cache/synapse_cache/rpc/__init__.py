@@ -1,0 +1,1 @@
+"""CacheService on the wire, a face for each topic: parse, one call of the domain, reply."""
