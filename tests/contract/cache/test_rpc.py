@@ -57,7 +57,7 @@ async def door() -> AsyncIterator[Door]:
         )
         async with (
             serving("127.0.0.1:0", [Service(SERVICE, *faces)], mesh=MESH) as server,
-            open_channel(f"127.0.0.1:{server.port}") as channel,
+            open_channel(f"127.0.0.1:{server.port}", linked=False) as channel,
         ):
             yield Door(CacheServiceStub(channel), world)
 
