@@ -32,7 +32,7 @@ async def test_what_is_not_there_is_404_in_the_error_form(world: World) -> None:
 
 async def test_entries_are_invalidated_and_stored(world: World) -> None:
     got = await world.http.post("/api/v1/cache:invalidate", json={"namespace": "docs"})
-    assert got.json() == {"removed": "3"}
+    assert got.json()["removed"] == "3"
     assert world.mesh.cache.requests[0].namespace == "docs"
     body = {"request": {"model": "m", "messages": [{"role": "user", "text": "q"}]}, "generation": {"model": "m"}}
     assert (await world.http.post("/api/v1/cache", json=body)).json()["stored"] is True
