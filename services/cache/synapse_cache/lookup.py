@@ -57,7 +57,8 @@ class Found:
 
     `place` has the current epoch; `epoch_known` is false when it could not be had, and then nothing may be stored.
     `exact_only` is true when the prompt turned out longer than the embedder sees. `undecided` is true when only the
-    exact key was looked up and meaning may still find something.
+    exact key was looked up and meaning may still find something. `shadow` is true for a hit that is only to be decided
+    and recorded, while a backend answers.
     """
 
     result: Hit | Miss
@@ -67,6 +68,7 @@ class Found:
     embed_seconds: float | None = None
     exact_only: bool = False
     undecided: bool = False
+    shadow: bool = False
 
 
 class Lookup:
@@ -105,7 +107,7 @@ class Lookup:
         thresholds = self._rules.thresholds.of(place.tenant)
         exact = self._serve_exact(question, entry, policy, thresholds)
         if exact is not None:
-            return Found(exact, place)
+            return Found(exact, place, shadow=_in_shadow(exact, thresholds))
         allowed = self._rules.semantic and thresholds.by_meaning and _max_error(policy, thresholds) > 0
         if question.prompt is None or not allowed:
             return Found(Miss(trouble or question.exact_only_reason or "exact_only"), place)
@@ -131,7 +133,8 @@ class Lookup:
                 place, max_error=_max_error(policy, thresholds), floor=thresholds.hit_similarity
             )
             result = await self._decide(question, place, matches, standing)
-        return Found(result, place, embedding=embedding, embed_seconds=spent)
+        shadow = _in_shadow(result, thresholds)
+        return Found(result, place, embedding=embedding, embed_seconds=spent, shadow=shadow)
 
     def remember_epoch(self, place: Place) -> None:
         """Note a namespace's current epoch, for when the exact store is down."""
@@ -162,6 +165,7 @@ class Lookup:
         self, question: Question, entry: Entry | None, policy: Policy, thresholds: Thresholds
     ) -> Hit | None:
         now = self._clock()
+        entry = thresholds.bounded(entry) if entry is not None else None
         if entry is None or entry.expires_at <= now or _too_old(entry.created_at, policy, now):
             return None
         if entry.key == question.key:
@@ -191,7 +195,11 @@ class Lookup:
         except DependencyDown as down:
             telemetry.dependency_failed(down.name)
             trouble = "vectors_unavailable"
-        unique = {match.entry_id: match for match in matches if not _too_old(match.created_at, policy, now)}
+        oldest = now - thresholds.semantic_ttl_seconds
+        fresh = (
+            match for match in matches if match.created_at > oldest and not _too_old(match.created_at, policy, now)
+        )
+        unique = {match.entry_id: match for match in fresh}
         newest_of_equals = sorted(unique.values(), key=lambda match: (-match.similarity, -match.created_at))
         best = newest_of_equals[: rules.max_candidates]
         return best, trouble
@@ -220,6 +228,7 @@ class Lookup:
             entry = await self._stored_entry(place, match)
         if entry is None or not entry.belongs_to(place) or entry.scope != question.scope:
             return None
+        entry = self._rules.thresholds.of(place.tenant).bounded(entry)
         return entry if entry.semantic_expires_at > self._clock() else None
 
     async def _stored_entry(self, place: Place, match: Match) -> Entry | None:
@@ -261,6 +270,11 @@ def _considered(candidates: list[Candidate], verdict: Verdict) -> tuple[Consider
             )
         )
     return tuple(found)
+
+
+def _in_shadow(result: Hit | Miss, thresholds: Thresholds) -> bool:
+    """Whether `result` is a hit by meaning, decided now or earlier, that is not to be served."""
+    return thresholds.shadow and isinstance(result, Hit) and (result.tier is Tier.L2 or result.reason == "alias")
 
 
 def _too_old(created_at: float, policy: Policy, now: float) -> bool:

@@ -135,7 +135,8 @@ class ReadThrough:
         started = time.perf_counter()
         found = await self._lookup.find(question, place, policy)
         outcome = self._outcome(question, found, time.perf_counter() - started)
-        return outcome, found.result.entry.answer if isinstance(found.result, Hit) else None
+        hit = found.result if isinstance(found.result, Hit) and not found.shadow else None
+        return outcome, hit.entry.answer if hit is not None else None
 
     async def store(self, question: Question, answer: Answer, place: Place, policy: Policy) -> tuple[str, str]:
         """Store an answer from outside: the entry's id, or empty and why not."""
@@ -229,14 +230,15 @@ class ReadThrough:
 
     def _outcome(self, question: Question, found: Found, seconds: float) -> Outcome:
         result = found.result
-        if isinstance(result, Miss):
+        if isinstance(result, Miss) or found.shadow:
             return Outcome(
                 Status.MISS,
-                result.reason,
+                "shadow" if found.shadow else result.reason,
                 question.key,
                 latency_seconds=seconds,
                 embed_seconds=found.embed_seconds,
                 considered=result.considered,
+                shadow=found.shadow,
             )
         entry, now = result.entry, self._clock()
         expires_at = entry.semantic_expires_at if result.tier is Tier.L2 else entry.expires_at

@@ -66,6 +66,8 @@ class Stats:
                 tally.hits_semantic += 1
             else:
                 tally.hits_exact += 1
+        if outcome.shadow:
+            telemetry.shadow_hit()
         telemetry.looked_up(outcome.status, outcome.tier or "", outcome.reason, outcome.latency_seconds)
 
     def stored(self, tenant: str) -> None:

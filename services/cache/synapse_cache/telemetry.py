@@ -16,6 +16,7 @@ _LOOKUP_SECONDS = Histogram(
 _STORES = Counter("synapse_cache_stores_total", "Answers by whether they were accepted for storing.", ["result"])
 _FAILURES = Counter("synapse_cache_dependency_failures_total", "Calls that a dependency failed.", ["dependency"])
 _COLLAPSED = Counter("synapse_cache_collapsed_total", "Requests that shared a backend call begun by another.")
+_SHADOW_HITS = Counter("synapse_cache_shadow_hits_total", "Hits by meaning that were decided and not served.")
 _TOKENS_SAVED = Counter("synapse_cache_tokens_saved_total", "Tokens that hits saved: what the answers once cost.")
 _COST_SAVED = Counter(
     "synapse_cache_cost_saved_dollars_total", "US dollars that hits saved, by the prices when the answers were made."
@@ -53,6 +54,11 @@ def dependency_failed(name: str) -> None:
 def collapsed() -> None:
     """Count one request that shared another's backend call."""
     _COLLAPSED.inc()
+
+
+def shadow_hit() -> None:
+    """Count one hit that shadow mode kept from being served."""
+    _SHADOW_HITS.inc()
 
 
 def saved(tokens: int, dollars: float) -> None:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Protocol
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from synapse_cache.model import Entry
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +33,14 @@ class Thresholds:
     def by_meaning(self) -> bool:
         """Whether anything may be served by meaning."""
         return self.hit_similarity < 1 and self.max_error > 0
+
+    def bounded(self, entry: Entry) -> Entry:
+        """`entry` with lifetimes as these would have given it at most: a shortened one holds for older entries, too."""
+        end = min(entry.expires_at, entry.created_at + self.ttl_seconds)
+        semantic_end = min(entry.semantic_expires_at, entry.created_at + self.semantic_ttl_seconds)
+        if end == entry.expires_at and semantic_end == entry.semantic_expires_at:
+            return entry
+        return replace(entry, expires_at=end, semantic_expires_at=semantic_end)
 
 
 class ThresholdSource(Protocol):
