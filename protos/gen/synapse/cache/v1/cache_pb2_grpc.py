@@ -102,6 +102,11 @@ class CacheServiceStub:
                 request_serializer=synapse_dot_cache_dot_v1_dot_thresholds__pb2.SetThresholdsRequest.SerializeToString,
                 response_deserializer=synapse_dot_cache_dot_v1_dot_thresholds__pb2.SetThresholdsResponse.FromString,
                 _registered_method=True)
+        self.ResetThresholds = channel.unary_unary(
+                '/synapse.cache.v1.CacheService/ResetThresholds',
+                request_serializer=synapse_dot_cache_dot_v1_dot_thresholds__pb2.ResetThresholdsRequest.SerializeToString,
+                response_deserializer=synapse_dot_cache_dot_v1_dot_thresholds__pb2.ResetThresholdsResponse.FromString,
+                _registered_method=True)
         self.Simulate = channel.unary_unary(
                 '/synapse.cache.v1.CacheService/Simulate',
                 request_serializer=synapse_dot_cache_dot_v1_dot_thresholds__pb2.SimulateRequest.SerializeToString,
@@ -272,6 +277,13 @@ class CacheServiceServicer:
 
     def SetThresholds(self, request, context):
         """Sets the thresholds of all tenants or of one, on every replica within a second.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ResetThresholds(self, request, context):
+        """Takes back what was set for all tenants or for one, on every replica within a second.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -458,6 +470,11 @@ def add_CacheServiceServicer_to_server(servicer, server):
                     servicer.SetThresholds,
                     request_deserializer=synapse_dot_cache_dot_v1_dot_thresholds__pb2.SetThresholdsRequest.FromString,
                     response_serializer=synapse_dot_cache_dot_v1_dot_thresholds__pb2.SetThresholdsResponse.SerializeToString,
+            ),
+            'ResetThresholds': grpc.unary_unary_rpc_method_handler(
+                    servicer.ResetThresholds,
+                    request_deserializer=synapse_dot_cache_dot_v1_dot_thresholds__pb2.ResetThresholdsRequest.FromString,
+                    response_serializer=synapse_dot_cache_dot_v1_dot_thresholds__pb2.ResetThresholdsResponse.SerializeToString,
             ),
             'Simulate': grpc.unary_unary_rpc_method_handler(
                     servicer.Simulate,
@@ -870,6 +887,33 @@ class CacheService:
             '/synapse.cache.v1.CacheService/SetThresholds',
             synapse_dot_cache_dot_v1_dot_thresholds__pb2.SetThresholdsRequest.SerializeToString,
             synapse_dot_cache_dot_v1_dot_thresholds__pb2.SetThresholdsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ResetThresholds(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/synapse.cache.v1.CacheService/ResetThresholds',
+            synapse_dot_cache_dot_v1_dot_thresholds__pb2.ResetThresholdsRequest.SerializeToString,
+            synapse_dot_cache_dot_v1_dot_thresholds__pb2.ResetThresholdsResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -64,6 +64,8 @@ class CacheServiceStub:
     """Tells the thresholds of all tenants or of one."""
     SetThresholds: _grpc.UnaryUnaryMultiCallable[_thresholds_pb2.SetThresholdsRequest, _thresholds_pb2.SetThresholdsResponse]
     """Sets the thresholds of all tenants or of one, on every replica within a second."""
+    ResetThresholds: _grpc.UnaryUnaryMultiCallable[_thresholds_pb2.ResetThresholdsRequest, _thresholds_pb2.ResetThresholdsResponse]
+    """Takes back what was set for all tenants or for one, on every replica within a second."""
     Simulate: _grpc.UnaryUnaryMultiCallable[_thresholds_pb2.SimulateRequest, _thresholds_pb2.SimulateResponse]
     """Tries thresholds on logged decisions."""
     ReportFeedback: _grpc.UnaryUnaryMultiCallable[_trust_pb2.ReportFeedbackRequest, _trust_pb2.ReportFeedbackResponse]
@@ -128,6 +130,8 @@ class CacheServiceAsyncStub(CacheServiceStub):
     """Tells the thresholds of all tenants or of one."""
     SetThresholds: _aio.UnaryUnaryMultiCallable[_thresholds_pb2.SetThresholdsRequest, _thresholds_pb2.SetThresholdsResponse]  # type: ignore[assignment]
     """Sets the thresholds of all tenants or of one, on every replica within a second."""
+    ResetThresholds: _aio.UnaryUnaryMultiCallable[_thresholds_pb2.ResetThresholdsRequest, _thresholds_pb2.ResetThresholdsResponse]  # type: ignore[assignment]
+    """Takes back what was set for all tenants or for one, on every replica within a second."""
     Simulate: _aio.UnaryUnaryMultiCallable[_thresholds_pb2.SimulateRequest, _thresholds_pb2.SimulateResponse]  # type: ignore[assignment]
     """Tries thresholds on logged decisions."""
     ReportFeedback: _aio.UnaryUnaryMultiCallable[_trust_pb2.ReportFeedbackRequest, _trust_pb2.ReportFeedbackResponse]  # type: ignore[assignment]
@@ -261,6 +265,14 @@ class CacheServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_thresholds_pb2.SetThresholdsResponse, _abc.Awaitable[_thresholds_pb2.SetThresholdsResponse]]:
         """Sets the thresholds of all tenants or of one, on every replica within a second."""
+
+    @_abc_1.abstractmethod
+    def ResetThresholds(
+        self,
+        request: _thresholds_pb2.ResetThresholdsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_thresholds_pb2.ResetThresholdsResponse, _abc.Awaitable[_thresholds_pb2.ResetThresholdsResponse]]:
+        """Takes back what was set for all tenants or for one, on every replica within a second."""
 
     @_abc_1.abstractmethod
     def Simulate(

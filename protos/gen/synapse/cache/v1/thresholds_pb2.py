@@ -23,29 +23,34 @@ _sym_db = _symbol_database.Default()
 
 
 from google.protobuf import duration_pb2 as google_dot_protobuf_dot_duration__pb2
+from google.protobuf import field_mask_pb2 as google_dot_protobuf_dot_field__mask__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n!synapse/cache/v1/thresholds.proto\x12\x10synapse.cache.v1\x1a\x1egoogle/protobuf/duration.proto\"\xcc\x03\n\nThresholds\x12 \n\x13\x63\x61\x63he_hit_threshold\x18\x01 \x01(\x01H\x00\x88\x01\x01\x12\"\n\x15partial_hit_threshold\x18\x02 \x01(\x01H\x01\x88\x01\x01\x12\x18\n\x0bl1_ttl_secs\x18\x03 \x01(\x01H\x02\x88\x01\x01\x12\x18\n\x0bl2_ttl_secs\x18\x04 \x01(\x01H\x03\x88\x01\x01\x12\x16\n\tmax_error\x18\x05 \x01(\x01H\x04\x88\x01\x01\x12\x13\n\x06shadow\x18\x06 \x01(\x08H\x05\x88\x01\x01\x12\x18\n\x0b\x61udit_share\x18\x07 \x01(\x01H\x06\x88\x01\x01\x12(\n\x1bstale_while_revalidate_secs\x18\x08 \x01(\x01H\x07\x88\x01\x01\x12 \n\x13stale_if_error_secs\x18\t \x01(\x01H\x08\x88\x01\x01\x42\x16\n\x14_cache_hit_thresholdB\x18\n\x16_partial_hit_thresholdB\x0e\n\x0c_l1_ttl_secsB\x0e\n\x0c_l2_ttl_secsB\x0c\n\n_max_errorB\t\n\x07_shadowB\x0e\n\x0c_audit_shareB\x1e\n\x1c_stale_while_revalidate_secsB\x16\n\x14_stale_if_error_secs\"&\n\x14GetThresholdsRequest\x12\x0e\n\x06tenant\x18\x01 \x01(\t\"\x83\x01\n\x15GetThresholdsResponse\x12\x0e\n\x06tenant\x18\x01 \x01(\t\x12)\n\x03set\x18\x02 \x01(\x0b\x32\x1c.synapse.cache.v1.Thresholds\x12/\n\teffective\x18\x03 \x01(\x0b\x32\x1c.synapse.cache.v1.Thresholds\"X\n\x14SetThresholdsRequest\x12\x0e\n\x06tenant\x18\x01 \x01(\t\x12\x30\n\nthresholds\x18\x02 \x01(\x0b\x32\x1c.synapse.cache.v1.Thresholds\"\x83\x01\n\x15SetThresholdsResponse\x12\x0e\n\x06tenant\x18\x01 \x01(\t\x12)\n\x03set\x18\x02 \x01(\x0b\x32\x1c.synapse.cache.v1.Thresholds\x12/\n\teffective\x18\x03 \x01(\x0b\x32\x1c.synapse.cache.v1.Thresholds\"\x91\x01\n\x0fSimulateRequest\x12\x0e\n\x06tenant\x18\x01 \x01(\t\x12\x11\n\tnamespace\x18\x02 \x01(\t\x12\x30\n\nthresholds\x18\x03 \x01(\x0b\x32\x1c.synapse.cache.v1.Thresholds\x12)\n\x06window\x18\x04 \x01(\x0b\x32\x19.google.protobuf.Duration\"\x83\x01\n\x10SimulateResponse\x12-\n\x07\x63urrent\x18\x01 \x01(\x0b\x32\x1c.synapse.cache.v1.Projection\x12/\n\tsimulated\x18\x02 \x01(\x0b\x32\x1c.synapse.cache.v1.Projection\x12\x0f\n\x07\x63\x61veats\x18\x03 \x03(\t\"\xb2\x01\n\nProjection\x12\x10\n\x08requests\x18\x01 \x01(\x03\x12\x12\n\nhits_exact\x18\x02 \x01(\x03\x12\x15\n\rhits_semantic\x18\x03 \x01(\x03\x12\x10\n\x08hit_rate\x18\x04 \x01(\x01\x12\x14\n\x0ctokens_saved\x18\x05 \x01(\x03\x12\x12\n\ncost_saved\x18\x06 \x01(\x01\x12\x16\n\x0e\x65xpected_error\x18\x07 \x01(\x01\x12\x13\n\x0b\x65rror_bound\x18\x08 \x01(\x01\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n!synapse/cache/v1/thresholds.proto\x12\x10synapse.cache.v1\x1a\x1egoogle/protobuf/duration.proto\x1a google/protobuf/field_mask.proto\"\xcc\x03\n\nThresholds\x12 \n\x13\x63\x61\x63he_hit_threshold\x18\x01 \x01(\x01H\x00\x88\x01\x01\x12\"\n\x15partial_hit_threshold\x18\x02 \x01(\x01H\x01\x88\x01\x01\x12\x18\n\x0bl1_ttl_secs\x18\x03 \x01(\x01H\x02\x88\x01\x01\x12\x18\n\x0bl2_ttl_secs\x18\x04 \x01(\x01H\x03\x88\x01\x01\x12\x16\n\tmax_error\x18\x05 \x01(\x01H\x04\x88\x01\x01\x12\x13\n\x06shadow\x18\x06 \x01(\x08H\x05\x88\x01\x01\x12\x18\n\x0b\x61udit_share\x18\x07 \x01(\x01H\x06\x88\x01\x01\x12(\n\x1bstale_while_revalidate_secs\x18\x08 \x01(\x01H\x07\x88\x01\x01\x12 \n\x13stale_if_error_secs\x18\t \x01(\x01H\x08\x88\x01\x01\x42\x16\n\x14_cache_hit_thresholdB\x18\n\x16_partial_hit_thresholdB\x0e\n\x0c_l1_ttl_secsB\x0e\n\x0c_l2_ttl_secsB\x0c\n\n_max_errorB\t\n\x07_shadowB\x0e\n\x0c_audit_shareB\x1e\n\x1c_stale_while_revalidate_secsB\x16\n\x14_stale_if_error_secs\"&\n\x14GetThresholdsRequest\x12\x0e\n\x06tenant\x18\x01 \x01(\t\"\x94\x01\n\x15GetThresholdsResponse\x12\x0e\n\x06tenant\x18\x01 \x01(\t\x12)\n\x03set\x18\x02 \x01(\x0b\x32\x1c.synapse.cache.v1.Thresholds\x12/\n\teffective\x18\x03 \x01(\x0b\x32\x1c.synapse.cache.v1.Thresholds\x12\x0f\n\x07tenants\x18\x04 \x03(\t\"\x89\x01\n\x14SetThresholdsRequest\x12\x0e\n\x06tenant\x18\x01 \x01(\t\x12\x30\n\nthresholds\x18\x02 \x01(\x0b\x32\x1c.synapse.cache.v1.Thresholds\x12/\n\x0bupdate_mask\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.FieldMask\"\x83\x01\n\x15SetThresholdsResponse\x12\x0e\n\x06tenant\x18\x01 \x01(\t\x12)\n\x03set\x18\x02 \x01(\x0b\x32\x1c.synapse.cache.v1.Thresholds\x12/\n\teffective\x18\x03 \x01(\x0b\x32\x1c.synapse.cache.v1.Thresholds\"(\n\x16ResetThresholdsRequest\x12\x0e\n\x06tenant\x18\x01 \x01(\t\"Z\n\x17ResetThresholdsResponse\x12\x0e\n\x06tenant\x18\x01 \x01(\t\x12/\n\teffective\x18\x02 \x01(\x0b\x32\x1c.synapse.cache.v1.Thresholds\"\x91\x01\n\x0fSimulateRequest\x12\x0e\n\x06tenant\x18\x01 \x01(\t\x12\x11\n\tnamespace\x18\x02 \x01(\t\x12\x30\n\nthresholds\x18\x03 \x01(\x0b\x32\x1c.synapse.cache.v1.Thresholds\x12)\n\x06window\x18\x04 \x01(\x0b\x32\x19.google.protobuf.Duration\"\x83\x01\n\x10SimulateResponse\x12-\n\x07\x63urrent\x18\x01 \x01(\x0b\x32\x1c.synapse.cache.v1.Projection\x12/\n\tsimulated\x18\x02 \x01(\x0b\x32\x1c.synapse.cache.v1.Projection\x12\x0f\n\x07\x63\x61veats\x18\x03 \x03(\t\"\xb2\x01\n\nProjection\x12\x10\n\x08requests\x18\x01 \x01(\x03\x12\x12\n\nhits_exact\x18\x02 \x01(\x03\x12\x15\n\rhits_semantic\x18\x03 \x01(\x03\x12\x10\n\x08hit_rate\x18\x04 \x01(\x01\x12\x14\n\x0ctokens_saved\x18\x05 \x01(\x03\x12\x12\n\ncost_saved\x18\x06 \x01(\x01\x12\x16\n\x0e\x65xpected_error\x18\x07 \x01(\x01\x12\x13\n\x0b\x65rror_bound\x18\x08 \x01(\x01\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'synapse.cache.v1.thresholds_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_THRESHOLDS']._serialized_start=88
-  _globals['_THRESHOLDS']._serialized_end=548
-  _globals['_GETTHRESHOLDSREQUEST']._serialized_start=550
-  _globals['_GETTHRESHOLDSREQUEST']._serialized_end=588
-  _globals['_GETTHRESHOLDSRESPONSE']._serialized_start=591
-  _globals['_GETTHRESHOLDSRESPONSE']._serialized_end=722
-  _globals['_SETTHRESHOLDSREQUEST']._serialized_start=724
-  _globals['_SETTHRESHOLDSREQUEST']._serialized_end=812
-  _globals['_SETTHRESHOLDSRESPONSE']._serialized_start=815
-  _globals['_SETTHRESHOLDSRESPONSE']._serialized_end=946
-  _globals['_SIMULATEREQUEST']._serialized_start=949
-  _globals['_SIMULATEREQUEST']._serialized_end=1094
-  _globals['_SIMULATERESPONSE']._serialized_start=1097
-  _globals['_SIMULATERESPONSE']._serialized_end=1228
-  _globals['_PROJECTION']._serialized_start=1231
-  _globals['_PROJECTION']._serialized_end=1409
+  _globals['_THRESHOLDS']._serialized_start=122
+  _globals['_THRESHOLDS']._serialized_end=582
+  _globals['_GETTHRESHOLDSREQUEST']._serialized_start=584
+  _globals['_GETTHRESHOLDSREQUEST']._serialized_end=622
+  _globals['_GETTHRESHOLDSRESPONSE']._serialized_start=625
+  _globals['_GETTHRESHOLDSRESPONSE']._serialized_end=773
+  _globals['_SETTHRESHOLDSREQUEST']._serialized_start=776
+  _globals['_SETTHRESHOLDSREQUEST']._serialized_end=913
+  _globals['_SETTHRESHOLDSRESPONSE']._serialized_start=916
+  _globals['_SETTHRESHOLDSRESPONSE']._serialized_end=1047
+  _globals['_RESETTHRESHOLDSREQUEST']._serialized_start=1049
+  _globals['_RESETTHRESHOLDSREQUEST']._serialized_end=1089
+  _globals['_RESETTHRESHOLDSRESPONSE']._serialized_start=1091
+  _globals['_RESETTHRESHOLDSRESPONSE']._serialized_end=1181
+  _globals['_SIMULATEREQUEST']._serialized_start=1184
+  _globals['_SIMULATEREQUEST']._serialized_end=1329
+  _globals['_SIMULATERESPONSE']._serialized_start=1332
+  _globals['_SIMULATERESPONSE']._serialized_end=1463
+  _globals['_PROJECTION']._serialized_start=1466
+  _globals['_PROJECTION']._serialized_end=1644
 # @@protoc_insertion_point(module_scope)

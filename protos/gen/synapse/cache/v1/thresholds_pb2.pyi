@@ -6,6 +6,7 @@ What operators decide about reuse, for everybody and for one tenant."""
 from collections import abc as _abc
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import duration_pb2 as _duration_pb2
+from google.protobuf import field_mask_pb2 as _field_mask_pb2
 from google.protobuf import message as _message
 from google.protobuf.internal import containers as _containers
 import builtins as _builtins
@@ -37,21 +38,29 @@ class Thresholds(_message.Message):
     cache_hit_threshold: _builtins.float
     """Cosine similarity at or above which an entry may be served if the decision lets it pass, 0 to 1; 1 means exact only."""
     partial_hit_threshold: _builtins.float
-    """Cosine similarity at or above which an entry is considered at all, 0 to 1; at most `cache_hit_threshold`."""
+    """Cosine similarity at or above which an entry is considered at all, 0 to 1; at most `cache_hit_threshold`, and where
+    it is not set here it follows a lower one down.
+    """
     l1_ttl_secs: _builtins.float
-    """Seconds for which an answer is served by exact key, above 0."""
+    """Seconds for which an answer is served by exact key, above 0 and at most ten years. A smaller value holds at once for
+    answers that were stored before, too.
+    """
     l2_ttl_secs: _builtins.float
-    """Seconds for which an answer is served by meaning, above 0."""
+    """Seconds for which an answer is served by meaning, likewise."""
     max_error: _builtins.float
-    """Largest share of requests that may be answered wrongly, 0 to 1; 0 means exact only."""
+    """Largest share of requests that may be answered wrongly, 0 to 1; 0 means exact only. For its own tenant an operator
+    may only be stricter than what holds for all.
+    """
     shadow: _builtins.bool
     """Decide and record, and serve the backend's answer all the same, for hits by meaning."""
     audit_share: _builtins.float
     """Share of the hits by meaning that also ask the backend to compare the answers, 0 to 1."""
     stale_while_revalidate_secs: _builtins.float
-    """How long after its end an answer is still served while a fresh one is fetched behind; 0 means never."""
+    """Seconds after its end for which an answer is still served while a fresh one is fetched behind, at most ten years; 0
+    means never.
+    """
     stale_if_error_secs: _builtins.float
-    """How long after its end an answer is still served when the backends fail; 0 means never."""
+    """Seconds after its end for which an answer is still served when the backends fail, at most ten years; 0 means never."""
     def __init__(
         self,
         *,
@@ -116,7 +125,7 @@ class GetThresholdsRequest(_message.Message):
 
     TENANT_FIELD_NUMBER: _builtins.int
     tenant: _builtins.str
-    """The tenant; empty means all tenants. Only an admin may ask for another tenant than its own."""
+    """The tenant; empty means all tenants. Only an admin may ask about another tenant than its own."""
     def __init__(
         self,
         *,
@@ -139,6 +148,7 @@ class GetThresholdsResponse(_message.Message):
     TENANT_FIELD_NUMBER: _builtins.int
     SET_FIELD_NUMBER: _builtins.int
     EFFECTIVE_FIELD_NUMBER: _builtins.int
+    TENANTS_FIELD_NUMBER: _builtins.int
     tenant: _builtins.str
     """The tenant asked about; empty for all."""
     @_builtins.property
@@ -149,16 +159,21 @@ class GetThresholdsResponse(_message.Message):
     def effective(self) -> Global___Thresholds:
         """What is in force, every field set."""
 
+    @_builtins.property
+    def tenants(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Tenants for which something was set, in alphabetical order; for an admin who asks about all tenants, else empty."""
+
     def __init__(
         self,
         *,
         tenant: _builtins.str = ...,
         set: Global___Thresholds | None = ...,
         effective: Global___Thresholds | None = ...,
+        tenants: _abc.Iterable[_builtins.str] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["effective", b"effective", "set", b"set"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["effective", b"effective", "set", b"set", "tenant", b"tenant"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["effective", b"effective", "set", b"set", "tenant", b"tenant", "tenants", b"tenants"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -172,21 +187,29 @@ class SetThresholdsRequest(_message.Message):
 
     TENANT_FIELD_NUMBER: _builtins.int
     THRESHOLDS_FIELD_NUMBER: _builtins.int
+    UPDATE_MASK_FIELD_NUMBER: _builtins.int
     tenant: _builtins.str
-    """The tenant; empty means all tenants, which only an admin may set."""
+    """The tenant; empty means all tenants. Only an admin may set all tenants or another tenant than its own."""
     @_builtins.property
     def thresholds(self) -> Global___Thresholds:
-        """The new level, replacing what was set there; fields that are not set follow the wider level from now on."""
+        """What to set; fields that are not set follow the wider level from now on."""
+
+    @_builtins.property
+    def update_mask(self) -> _field_mask_pb2.FieldMask:
+        """The fields to change, the others staying as they were set. Unset means all: `thresholds` replaces what was set. A
+        PATCH over HTTP fills it with the members of its body, so that a member of null follows the wider level again.
+        """
 
     def __init__(
         self,
         *,
         tenant: _builtins.str = ...,
         thresholds: Global___Thresholds | None = ...,
+        update_mask: _field_mask_pb2.FieldMask | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["thresholds", b"thresholds"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["thresholds", b"thresholds", "update_mask", b"update_mask"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["tenant", b"tenant", "thresholds", b"thresholds"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["tenant", b"tenant", "thresholds", b"thresholds", "update_mask", b"update_mask"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -225,6 +248,56 @@ class SetThresholdsResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___SetThresholdsResponse: _TypeAlias = SetThresholdsResponse  # noqa: Y015
+
+@_typing.final
+class ResetThresholdsRequest(_message.Message):
+    """Takes back what was set."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TENANT_FIELD_NUMBER: _builtins.int
+    tenant: _builtins.str
+    """The tenant; empty means all tenants. Only an admin may reset all tenants or another tenant than its own."""
+    def __init__(
+        self,
+        *,
+        tenant: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["tenant", b"tenant"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ResetThresholdsRequest: _TypeAlias = ResetThresholdsRequest  # noqa: Y015
+
+@_typing.final
+class ResetThresholdsResponse(_message.Message):
+    """What holds now."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TENANT_FIELD_NUMBER: _builtins.int
+    EFFECTIVE_FIELD_NUMBER: _builtins.int
+    tenant: _builtins.str
+    """The tenant; empty for all."""
+    @_builtins.property
+    def effective(self) -> Global___Thresholds:
+        """What is in force, every field set."""
+
+    def __init__(
+        self,
+        *,
+        tenant: _builtins.str = ...,
+        effective: Global___Thresholds | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["effective", b"effective"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["effective", b"effective", "tenant", b"tenant"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ResetThresholdsResponse: _TypeAlias = ResetThresholdsResponse  # noqa: Y015
 
 @_typing.final
 class SimulateRequest(_message.Message):
