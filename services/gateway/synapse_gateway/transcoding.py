@@ -22,6 +22,7 @@ _UNKNOWN = re.compile(r'has no field named "(?P<name>[^"]*)" at "[^".]*\.?(?P<pl
 _READING_VERBS = frozenset({"lookup", "explain", "preview", "simulate", "search"})
 _WILDCARDS = {"*": "[^/]+", "**": ".+"}
 _TRUTH = {"true": True, "false": False}
+_MASK = "update_mask"
 
 
 @dataclass(frozen=True)
@@ -56,6 +57,8 @@ class Binding:
             json_format.ParseDict(content, message)
         except json_format.ParseError as error:
             raise _parse_problem(str(error)) from error
+        if self.verb == "PATCH" and isinstance(body, dict):
+            self._name_changes(message, body)
         return message
 
     def reply(self, message: Message) -> Any:
@@ -81,6 +84,15 @@ class Binding:
         elif body:
             raise invalid(f"{self.verb} {self.template} takes no body.", code="unexpected_body")
         return content
+
+    def _name_changes(self, message: Any, body: dict[str, Any]) -> None:
+        """Name the members of a PATCH's body, nulls included, in the request's `update_mask`."""
+        fields = self.rpc.input_type.fields_by_name
+        kind = fields[self.body].message_type if self.body in fields else None
+        if kind is not None and _MASK in fields and not message.HasField(_MASK):
+            known = {**kind.fields_by_name, **kind.fields_by_camelcase_name}
+            message.update_mask.SetInParent()
+            message.update_mask.paths.extend(dict.fromkeys(known[member].name for member in body))
 
 
 class RestMap:

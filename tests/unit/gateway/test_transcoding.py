@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 from google.api import annotations_pb2, http_pb2
-from google.protobuf import descriptor_pb2, descriptor_pool
+from google.protobuf import descriptor_pb2, descriptor_pool, field_mask_pb2
 from google.protobuf.descriptor import ServiceDescriptor
 
 from synapse_gateway.adapters.mesh import SERVICES
@@ -23,7 +23,7 @@ def rule(body: str = "", *more: http_pb2.HttpRule, **pattern: Any) -> http_pb2.H
 def service(**rules: http_pb2.HttpRule) -> ServiceDescriptor:
     """A service that did not exist when the gateway was written."""
     file = descriptor_pb2.FileDescriptorProto(name="later.proto", package="later", syntax="proto3")
-    file.dependency.append("google/api/annotations.proto")
+    file.dependency.extend(["google/api/annotations.proto", "google/protobuf/field_mask.proto"])
     inner = file.message_type.add(name="Inner")
     inner.field.add(name="deep_flag", number=1, type=FIELD.TYPE_BOOL, label=FIELD.LABEL_OPTIONAL)
     thing = file.message_type.add(name="Thing")
@@ -33,19 +33,25 @@ def service(**rules: http_pb2.HttpRule) -> ServiceDescriptor:
             ("count", FIELD.TYPE_INT64, FIELD.LABEL_OPTIONAL),
             ("tags", FIELD.TYPE_STRING, FIELD.LABEL_REPEATED),
             ("inner", FIELD.TYPE_MESSAGE, FIELD.LABEL_OPTIONAL),
+            ("update_mask", FIELD.TYPE_MESSAGE, FIELD.LABEL_OPTIONAL),
         ],
         1,
     ):
         field = thing.field.add(name=name, number=number, type=kind, label=label)
         if kind == FIELD.TYPE_MESSAGE:
-            field.type_name = ".later.Inner"
+            field.type_name = ".later.Inner" if name == "inner" else ".google.protobuf.FieldMask"
     made = file.service.add(name="LaterService")
     for name, annotation in rules.items():
         method = made.method.add(name=name, input_type=".later.Thing", output_type=".later.Thing")
         extensions: Any = method.options.Extensions
         extensions[annotations_pb2.http].CopyFrom(annotation)
     pool = descriptor_pool.DescriptorPool()
-    for known in (descriptor_pb2.DESCRIPTOR, http_pb2.DESCRIPTOR, annotations_pb2.DESCRIPTOR):
+    for known in (
+        descriptor_pb2.DESCRIPTOR,
+        field_mask_pb2.DESCRIPTOR,
+        http_pb2.DESCRIPTOR,
+        annotations_pb2.DESCRIPTOR,
+    ):
         pool.AddSerializedFile(known.serialized_pb)
     pool.AddSerializedFile(file.SerializeToString())
     return pool.FindServiceByName("later.LaterService")
@@ -93,6 +99,23 @@ def test_both_spellings_are_accepted_in_a_body() -> None:
 def test_a_body_may_be_one_field() -> None:
     asked = ask(rule("inner", put="/api/v1/{name}"), "PUT", "/api/v1/n", "count=2", {"deep_flag": True})
     assert (asked.name, asked.count, asked.inner.deep_flag) == ("n", 2, True)
+
+
+@pytest.mark.parametrize("value", [True, None])
+def test_a_patch_names_what_its_body_changes(value: object) -> None:
+    asked = ask(rule("inner", patch="/api/v1/x"), "PATCH", "/api/v1/x", "", {"deepFlag": value})
+    assert list(asked.update_mask.paths) == ["deep_flag"]
+    assert asked.inner.deep_flag is bool(value)
+
+
+def test_a_patch_of_nothing_is_no_replacement() -> None:
+    asked = ask(rule("inner", patch="/api/v1/x"), "PATCH", "/api/v1/x", "", {})
+    assert asked.HasField("update_mask")
+
+
+def test_a_put_replaces_the_whole() -> None:
+    asked = ask(rule("inner", put="/api/v1/x"), "PUT", "/api/v1/x", "", {"deep_flag": True})
+    assert not asked.HasField("update_mask")
 
 
 def test_additional_bindings_are_served() -> None:
