@@ -13,7 +13,14 @@ from scripts.verifier.values import DATA, other
 
 _SPOT = re.compile(r"<([s1a])>")
 _IN_FRONT = re.compile(r"(in|on|at|from|for|before|after|with|by|during|without|between|around|next) ")
-_AGREEING = {"%are": ("are", "is"), "%have": ("have", "has"), "%do": ("do", "does"), "~": ("", "s")}
+_AGREEING = {
+    "go~": ("go", "goes"),
+    "%are": ("are", "is"),
+    "%have": ("have", "has"),
+    "%do": ("do", "does"),
+    "%were": ("were", "was"),
+    "~": ("", "s"),
+}
 _MOST_CONDITIONS = 3
 
 

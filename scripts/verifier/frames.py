@@ -42,6 +42,7 @@ ADJUNCTS = (
     "in the {place}", "outside the {place}", "using {app}", "without {app}", "under {country}'s law", "on {holiday}",
     "[every/each] {dur}", "when it rains", "when it does not rain", "if I live in {state}", "if I have {disease}",
     "while on {drug}", "for [at least/no less than] {dur}", "for [at most/no more than] {dur}", "on my {brand}",
+    "{cond}", "{cond}", "{cond}", "{cond}", "{when}", "{when}", "for {audience}",
 )  # fmt: skip
 # Sentences before the question that its answer hangs on.
 PREAMBLES = (
@@ -52,6 +53,8 @@ PREAMBLES = (
     "I bought it {dur} ago.", "I never did this before.", "I have done this many times.", "I only have {dur}.",
     "My budget is {money}.", "I was born in {year}.", "I work in {dept}.", "I have a {animal}.", "I am not {adj}.",
 )  # fmt: skip
+# How often a pair of one wording is drawn again.
+OTHER_WORDING = 0.8
 Values = dict[str, Value]
 
 
@@ -145,6 +148,8 @@ class Sampler:
         rng = self.rng
         meaning = rng.choice(family.meanings)
         one, two = rng.choice(meaning), rng.choice(meaning)
+        if one is two and rng.random() < OTHER_WORDING:
+            two = rng.choice(meaning)
         adjunct = self.adjunct() if rng.random() < 0.3 else ""
         values = self.values(slots(*meaning, Form(adjunct, "", symmetric=False)), rng.choice(_ANY))
         swapped = values

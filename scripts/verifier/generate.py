@@ -3,21 +3,25 @@
 from __future__ import annotations
 
 import random
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from scripts.verifier import corpora, operators
+from scripts.verifier.domains import Tables
 from scripts.verifier.edits import edit
 from scripts.verifier.frames import Family, Sampler, families
 from scripts.verifier.pairs import Pair
 from scripts.verifier.schema import Questions
+from scripts.verifier.word_order import Orders
 
 # Shares of the mixture; a family named in `without` gets none.
 SHARES = {
-    "frames": 0.40, "schema": 0.10, "edits": 0.14, "minimal": 0.08, "fow_pairs": 0.03, "checklist_qqp": 0.05,
-    "text2sql": 0.10,
-    "banking77": 0.05, "clinc150": 0.05,
+    "frames": 0.26, "open": 0.14, "domains": 0.14, "schema": 0.03, "word_order": 0.08, "edits": 0.10, "minimal": 0.05,
+    "fow_pairs": 0.03, "checklist_qqp": 0.03, "text2sql": 0.08, "banking77": 0.03, "clinc150": 0.03,
 }  # fmt: skip
+# What is written here and needs no data.
+WRITTEN = ("frames", "open", "domains", "schema", "word_order", "edits")
 COMPOUND_SHARE = 0.05
 # Families about roles, degrees and polarity are few; their patterns are the hardest to learn.
 LOGIC_WEIGHT = 4
@@ -34,22 +38,22 @@ class Recipe:
     held: bool = True
 
 
-def synthetic(rng: random.Random, count: int, label_share: float = 0.5) -> list[Pair]:
-    """Pairs of the frames, varied on their surface."""
+def synthetic(rng: random.Random, count: int, name: str = "frames") -> list[Pair]:
+    """Pairs of the frames of a file, varied on their surface."""
     sampler = Sampler(rng)
-    known = families()
+    known = families(f"{name}.txt")
     weights = [len(family.meanings) * (LOGIC_WEIGHT if _is_logic(family) else 1) for family in known]
     pairs: list[Pair] = []
     while len(pairs) < count:
         family = rng.choices(known, weights)[0]
-        label = int(rng.random() < label_share)
+        label = int(rng.random() < 0.5)
         if rng.random() < COMPOUND_SHARE:
             pair = sampler.compound(family, label)
         else:
             pair = sampler.positive(family) if label else sampler.negative(family)
         varied = _varied(pair, rng)
         if varied is not None:
-            pairs.append(varied)
+            pairs.append(replace(varied, family=name))
     return pairs
 
 
@@ -57,11 +61,11 @@ def _is_logic(family: Family) -> bool:
     return any(mark in form.text for mark in _LOGIC for form in family.meanings[0])
 
 
-def _schema(rng: random.Random, count: int) -> list[Pair]:
-    questions = Questions(rng)
+def _drawn(rng: random.Random, count: int, draw: Callable[[int], Pair]) -> list[Pair]:
+    """Pairs of one source, varied on their surface; `draw` takes the label."""
     pairs: list[Pair] = []
     while len(pairs) < count:
-        varied = _varied(questions.pair(int(rng.random() < 0.5)), rng)
+        varied = _varied(draw(int(rng.random() < 0.5)), rng)
         pairs += [varied] if varied else []
     return pairs
 
@@ -92,15 +96,16 @@ def edited(rng: random.Random, bases: list[tuple[str, str]], count: int) -> list
 
 
 def make(recipe: Recipe, data: Path | None) -> list[Pair]:
-    """The shuffled training set; without `data` only frames and edits of frames."""
+    """The shuffled training set; without `data` only what is written here."""
     rng = random.Random(recipe.seed)  # noqa: S311  # no secret
     shares = {name: share for name, share in SHARES.items() if name not in recipe.without}
     if data is None:
-        shares = {name: share for name, share in shares.items() if name in ("frames", "edits", "schema")}
+        shares = {name: share for name, share in shares.items() if name in WRITTEN}
     scale = recipe.count / sum(shares.values())
     counts = {name: round(share * scale) for name, share in shares.items()}
-    pairs = synthetic(rng, counts.get("frames", 0))
-    pairs += _schema(rng, counts.get("schema", 0))
+    pairs = synthetic(rng, counts.get("frames", 0)) + synthetic(rng, counts.get("open", 0), "open")
+    for name, source in (("schema", Questions(rng)), ("domains", Tables(rng)), ("word_order", Orders(rng))):
+        pairs += _drawn(rng, counts.get(name, 0), source.pair)
     if "edits" in counts:
         pairs += edited(rng, _bases(rng, data, recipe), counts["edits"])
     if data is not None:
@@ -115,7 +120,9 @@ def _kept(pairs: list[Pair], recipe: Recipe) -> list[Pair]:
 
 def _bases(rng: random.Random, data: Path | None, recipe: Recipe) -> list[tuple[str, str]]:
     sampler = Sampler(rng)
-    bases = [(pair.a, pair.group) for pair in (sampler.positive(rng.choice(families())) for _ in range(2000))]
+    known = [family for name in ("frames.txt", "open.txt", "word_order.txt") for family in families(name)]
+    bases = [(pair.a, pair.group) for pair in (sampler.positive(rng.choice(known)) for _ in range(2000))]
+    bases += [(pair.a, pair.group) for pair in (Tables(rng).pair(1) for _ in range(500))]
     if data is not None:
         for name, rows in corpora.prompts(data).items():
             if name not in recipe.without:

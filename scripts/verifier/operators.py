@@ -15,6 +15,17 @@ _CLOSINGS = (
     " Thanks!", " Thank you.", " Thanks in advance", " please", ", please", " thx", " Cheers", " Thank you so much!",
     " Any help is appreciated.", " Thanks a lot", " pls", ", thanks", " Many thanks.", " Appreciate it!",
 )  # fmt: skip
+# What people write around a question in a forum; it does not change the answer.
+_CONTEXTS = (
+    "I've been wondering about this for a while. ", "I searched but found nothing. ", "This may be a stupid question. ",
+    "My friend and I had an argument about this. ", "I can't find it in the documentation. ", "Long time reader here. ",
+    "I couldn't find an answer anywhere. ", "Simple question: ", "I know this has been asked before. ",
+)  # fmt: skip
+_TAILS = (
+    " Any ideas?", " Does anybody know?", " Any advice?", " I have no idea.", " Please explain.", " I'm confused.",
+    " Anyone?", " I can't figure it out.", " Please help me out.", " Just curious.",
+)  # fmt: skip
+_ARTICLE = re.compile(r"(?i)(?<=\w )(?:the|an?) (?=\w)")
 _ASKING = ("can you tell me ", "could you tell me ", "do you know ", "i want to know ", "tell me ", "I'd like to know ",
            "please tell me ", "would you mind telling me ")  # fmt: skip
 _CONTRACTED = (
@@ -28,16 +39,16 @@ _CONTRACTED = (
 )  # fmt: skip
 # Words that may stand for each other in nearly every question.
 _SAME = """
-buy purchase|get obtain|begin start|big large|fix repair|quickly fast|help assist|show display|choose pick
+buy purchase|begin start|big large|fix repair|quickly fast|help assist|show display|choose pick
 delete remove|often frequently|maybe perhaps|error mistake|movie film|kids children|doctor physician|car automobile
 phone telephone|photo picture|purchase buy|require need|allowed permitted|difficult hard|finish complete
-near close to|many a lot of|price cost|job occupation|ill sick|speak talk|stop halt|mobile cell phone|email e-mail
+near close to|price cost|job occupation|ill sick|speak talk|mobile cell phone|email e-mail
 wrong incorrect|right correct|change modify|make create|find locate|use utilize|enough sufficient|about regarding
 usually normally|shop store|tv television|ok okay|max maximum|min minimum|info information|app application
 amount sum|required necessary|bike bicycle|plane airplane|fridge refrigerator|holiday vacation|apartment flat
 lawyer attorney|trip journey|gift present|rubbish trash|center centre|color colour|favorite favourite
 organize organise|analyze analyse|program programme|cancel call off|immediately right away|currently at the moment
-also too|need require|world globe|happen occur|answer reply|permit allow|forbidden prohibited|method way
+need require|world globe|happen occur|answer reply|permit allow|forbidden prohibited|method way
 main primary|entire whole|wealthy rich|couch sofa|ATM cash machine|taxi cab
 """.replace("\n", "|")
 _SYNONYMS: dict[str, tuple[str, ...]] = {}
@@ -110,6 +121,19 @@ def misspell(text: str, rng: random.Random) -> str:
     return text[:place] + text[place + 1 :] if way < 0.7 else text[:place] + text[place] + text[place:]
 
 
+def forum(text: str, rng: random.Random) -> str:
+    """A sentence around the question, as in a forum."""
+    asked = text[:1].upper() + text[1:]
+    if rng.random() < 0.5:
+        return rng.choice(_CONTEXTS) + asked
+    return text.rstrip("?. ") + "?" + rng.choice(_TAILS)
+
+
+def telegraph(text: str, rng: random.Random) -> str:
+    """Some of the articles left out."""
+    return _ARTICLE.sub(lambda found: found[0] if rng.random() < 0.4 else "", text)
+
+
 def hesitate(text: str, rng: random.Random) -> str:
     """A filler somewhere between two words."""
     words = text.split()
@@ -130,5 +154,9 @@ def vary(text: str, rng: random.Random, *, strength: float = 1.0) -> str:
         text = misspell(text, rng)
     if rng.random() < 0.03 * strength:
         text = hesitate(text, rng)
+    if rng.random() < 0.05 * strength:
+        text = telegraph(text, rng)
+    if rng.random() < 0.04 * strength:
+        return forum(text, rng)
     text = recase(text, rng)
     return wrap(text, rng) if rng.random() < 0.3 * strength else text

@@ -12,6 +12,8 @@ SHELLS: dict[str, tuple[str, ...]] = {
         "steps to {v}", "how do you {v}", "what's the process for {g}", "i'm trying to {v}, what do I do",
         "how might I {v}", "guide to {g}", "I'd like to {v}", "what is the procedure for {g}", "way to {v}",
         "could you walk me through {g}", "i am looking for a way to {v}", "tell me how i can {v}",
+        "how can one {v}", "what are some ways to {v}", "which is the best way to {v}", "what should I do to {v}",
+        "what are some tips for {g}", "how could I {v}", "any tips on {g}", "what is a good way to {v}",
     ),
     "what": (
         "what is {n}", "what's {n}", "tell me {n}", "can you tell me {n}", "{n}", "give me {n}", "find {n}",

@@ -7,22 +7,46 @@ from pathlib import Path
 
 import pytest
 from scripts.verifier import corpora, edits, operators, pairs
+from scripts.verifier.domains import Tables, domains
 from scripts.verifier.frames import Form, Sampler, families, slots
-from scripts.verifier.generate import Recipe, make
+from scripts.verifier.generate import SHARES, WRITTEN, Recipe, make
 from scripts.verifier.schema import Questions
 from scripts.verifier.shells import fill, gerund
 from scripts.verifier.values import MADE, draw, in_words, other, vocabulary
+from scripts.verifier.word_order import Orders
+
+FRAMES = [family for file in ("frames.txt", "open.txt", "word_order.txt") for family in families(file)]
+
+
+def _words(text: str) -> set[str]:
+    return set(text.lower().replace(",", "").split())
 
 
 def test_every_slot_of_every_frame_has_values():
     known = set(MADE) | set(vocabulary()) | {"any"}
-    used = {kind for family in families() for meaning in family.meanings for kind, _ in slots(*meaning)}
+    used = {kind for family in FRAMES for meaning in family.meanings for kind, _ in slots(*meaning)}
+    used |= {kind for domain in domains() for condition in domain.conditions for kind, _ in condition.slots()}
     assert used <= known
+
+
+def test_a_spelling_stands_for_one_value_of_its_type():
+    for kind, values in vocabulary().items():
+        spellings = [one for value in values for one in {spelling.lower() for spelling in value.spellings}]
+        assert len(spellings) == len(set(spellings)), kind
+
+
+def test_every_open_meaning_has_its_own_wordings():
+    for family in FRAMES:
+        forms = [form for meaning in family.meanings for form in meaning]
+        assert len(forms) == len(set(forms)), family.name
 
 
 def test_no_frame_leaves_a_slot_or_a_choice_open():
     sampler = Sampler(random.Random(1))
-    said = [sampler.positive(family).a + sampler.negative(family).b for family in families() for _ in range(5)]
+    said = [sampler.positive(family).a + sampler.negative(family).b for family in FRAMES for _ in range(5)]
+    tables, orders = Tables(random.Random(1)), Orders(random.Random(1))
+    said += [draw(label).b for draw in (tables.pair, orders.pair) for label in (0, 1) for _ in range(500)]
+    assert not [text for text in said if set("<>^~") & set(text)]
     assert not [text for text in said if set("{}[]|@") & set(text)]
 
 
@@ -76,6 +100,27 @@ def test_questions_to_a_database_differ_when_they_should():
     assert all(questions.near_miss(query) != query for query in (questions.query() for _ in range(300)))
 
 
+def test_questions_to_everyday_tables_differ_when_they_should():
+    tables = Tables(random.Random(9))
+    queries = [tables.query() for _ in range(1000)]
+    assert all(tables.near_miss(query) != query for query in queries)
+    assert {query.domain.name for query in queries} == {domain.name for domain in domains()}
+
+
+def test_word_overlap_does_not_tell_the_label_of_reordered_pairs():
+    orders = Orders(random.Random(10))
+    shares = []
+    for label in (0, 1):
+        pairs = [orders.pair(label) for _ in range(1000)]
+        shares.append(sum(len(_words(p.a) & _words(p.b)) / len(_words(p.a) | _words(p.b)) for p in pairs) / 1000)
+    assert abs(shares[0] - shares[1]) < 0.12
+
+
+def test_the_shares_of_the_mixture_make_a_whole():
+    assert sum(SHARES.values()) == pytest.approx(1)
+    assert set(WRITTEN) < set(SHARES)
+
+
 def test_a_recipe_gives_the_same_pairs_twice():
     assert make(Recipe(300, seed=3), None) == make(Recipe(300, seed=3), None)
     assert make(Recipe(300, seed=3), None) != make(Recipe(300, seed=4), None)
@@ -83,7 +128,7 @@ def test_a_recipe_gives_the_same_pairs_twice():
 
 def test_a_family_can_be_left_out():
     made = make(Recipe(300, without=frozenset({"schema"})), None)
-    assert {pair.family for pair in made} == {"frames", "edits"}
+    assert {pair.family for pair in made} == {*WRITTEN} - {"schema"}
 
 
 def test_a_group_is_held_out_always_or_never():
