@@ -36,7 +36,9 @@ Global___GetCoalescerStatsRequest: _TypeAlias = GetCoalescerStatsRequest  # noqa
 
 @_typing.final
 class GetCoalescerStatsResponse(_message.Message):
-    """The calls under way and what sharing saved since the service started."""
+    """The calls under way in the replica that answers, and what sharing saved since it started: over all tenants for an
+    admin, else for the caller's tenant.
+    """
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -58,7 +60,9 @@ class GetCoalescerStatsResponse(_message.Message):
     joined_elsewhere: _builtins.int
     """Requests that waited for a call of another replica and were answered by it."""
     replaced: _builtins.int
-    """Leaders of other replicas that died or were too slow, and were replaced."""
+    """Calls of other replicas that were waited for in vain, since their leader died, was too slow or got no answer that may
+    be stored.
+    """
     @_builtins.property
     def longest_wait(self) -> _duration_pb2.Duration:
         """Longest wait of a request that joined, since the start."""
@@ -84,7 +88,9 @@ Global___GetCoalescerStatsResponse: _TypeAlias = GetCoalescerStatsResponse  # no
 
 @_typing.final
 class FlushCoalescerRequest(_message.Message):
-    """Lets no request join a call that is under way any more; the calls themselves go on for those who wait."""
+    """Lets no request join a call that is under way any more, on any replica; the calls themselves go on for those who
+    wait. Those of all tenants for an admin, else those of the caller's tenant.
+    """
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -107,7 +113,7 @@ class FlushCoalescerResponse(_message.Message):
 
     FLUSHED_FIELD_NUMBER: _builtins.int
     flushed: _builtins.int
-    """How many calls were taken off."""
+    """How many calls were taken off in the replica that answers."""
     def __init__(
         self,
         *,

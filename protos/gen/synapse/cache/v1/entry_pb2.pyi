@@ -44,6 +44,7 @@ class Entry(_message.Message):
     EPOCH_FIELD_NUMBER: _builtins.int
     COST_NANOS_FIELD_NUMBER: _builtins.int
     MADE_IN_MS_FIELD_NUMBER: _builtins.int
+    STALE_EXPIRE_TIME_FIELD_NUMBER: _builtins.int
     id: _builtins.str
     """Its id: unguessable, unique."""
     key: _builtins.str
@@ -92,6 +93,10 @@ class Entry(_message.Message):
     def vector(self) -> _containers.RepeatedScalarFieldContainer[_builtins.float]:
         """The question's vector; empty when the entry is exact-only or not embedded yet."""
 
+    @_builtins.property
+    def stale_expire_time(self) -> _timestamp_pb2.Timestamp:
+        """When it stops being served stale by exact key, where its tenant allows that at all; unset when it never is."""
+
     def __init__(
         self,
         *,
@@ -113,10 +118,11 @@ class Entry(_message.Message):
         epoch: _builtins.int = ...,
         cost_nanos: _builtins.int = ...,
         made_in_ms: _builtins.float = ...,
+        stale_expire_time: _timestamp_pb2.Timestamp | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "expire_time", b"expire_time", "generation", b"generation", "semantic_expire_time", b"semantic_expire_time"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "expire_time", b"expire_time", "generation", b"generation", "semantic_expire_time", b"semantic_expire_time", "stale_expire_time", b"stale_expire_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["cost_nanos", b"cost_nanos", "create_time", b"create_time", "embedder", b"embedder", "epoch", b"epoch", "exact_only", b"exact_only", "expire_time", b"expire_time", "generation", b"generation", "id", b"id", "key", b"key", "made_in_ms", b"made_in_ms", "model", b"model", "namespace", b"namespace", "prompt", b"prompt", "scope", b"scope", "semantic_expire_time", b"semantic_expire_time", "tags", b"tags", "tenant", b"tenant", "vector", b"vector"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["cost_nanos", b"cost_nanos", "create_time", b"create_time", "embedder", b"embedder", "epoch", b"epoch", "exact_only", b"exact_only", "expire_time", b"expire_time", "generation", b"generation", "id", b"id", "key", b"key", "made_in_ms", b"made_in_ms", "model", b"model", "namespace", b"namespace", "prompt", b"prompt", "scope", b"scope", "semantic_expire_time", b"semantic_expire_time", "stale_expire_time", b"stale_expire_time", "tags", b"tags", "tenant", b"tenant", "vector", b"vector"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -93,6 +93,7 @@ class CacheControl(_message.Message):
     MAX_ERROR_FIELD_NUMBER: _builtins.int
     PREVIEW_FIELD_NUMBER: _builtins.int
     PASSTHROUGH_FIELD_NUMBER: _builtins.int
+    STALE_IF_ERROR_FIELD_NUMBER: _builtins.int
     skip: _builtins.bool
     """Do not look anything up and do not store the answer."""
     no_cache: _builtins.bool
@@ -123,6 +124,12 @@ class CacheControl(_message.Message):
     def tags(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """Labels kept with the stored answer; at most 16 of at most 64 characters."""
 
+    @_builtins.property
+    def stale_if_error(self) -> _duration_pb2.Duration:
+        """Serve an answer for this long past its end when the backends fail; unset follows the operator's setting, which it
+        may only shorten. 0 means the failure itself.
+        """
+
     def __init__(
         self,
         *,
@@ -137,10 +144,11 @@ class CacheControl(_message.Message):
         max_error: _builtins.float | None = ...,
         preview: _builtins.bool = ...,
         passthrough: _builtins.bool = ...,
+        stale_if_error: _duration_pb2.Duration | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_max_error", b"_max_error", "max_age", b"max_age", "max_error", b"max_error", "ttl", b"ttl"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_max_error", b"_max_error", "max_age", b"max_age", "max_error", b"max_error", "stale_if_error", b"stale_if_error", "ttl", b"ttl"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_max_error", b"_max_error", "max_age", b"max_age", "max_error", b"max_error", "namespace", b"namespace", "no_cache", b"no_cache", "no_store", b"no_store", "only_if_cached", b"only_if_cached", "passthrough", b"passthrough", "preview", b"preview", "skip", b"skip", "tags", b"tags", "ttl", b"ttl"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_max_error", b"_max_error", "max_age", b"max_age", "max_error", b"max_error", "namespace", b"namespace", "no_cache", b"no_cache", "no_store", b"no_store", "only_if_cached", b"only_if_cached", "passthrough", b"passthrough", "preview", b"preview", "skip", b"skip", "stale_if_error", b"stale_if_error", "tags", b"tags", "ttl", b"ttl"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__max_error: _TypeAlias = _typing.Literal["max_error"]  # noqa: Y015
     _WhichOneofArgType__max_error: _TypeAlias = _typing.Literal["_max_error", b"_max_error"]  # noqa: Y015
@@ -206,7 +214,7 @@ class Outcome(_message.Message):
 
     @_builtins.property
     def ttl(self) -> _duration_pb2.Duration:
-        """How long the served answer may still be served."""
+        """How long the served answer may still be served; negative for a stale one, whose end was that long ago."""
 
     @_builtins.property
     def latency(self) -> _duration_pb2.Duration:
