@@ -15,6 +15,7 @@ _SPOT = re.compile(r"<([s1a])>")
 _IN_FRONT = re.compile(r"(in|on|at|from|for|before|after|with|by|during|without|between|around|next) ")
 _AGREEING = {
     "go~": ("go", "goes"),
+    "cross~": ("cross", "crosses"),
     "%are": ("are", "is"),
     "%have": ("have", "has"),
     "%do": ("do", "does"),

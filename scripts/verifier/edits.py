@@ -8,7 +8,9 @@ from collections.abc import Callable
 from functools import cache
 
 from scripts.verifier.frames import ADJUNCTS, Form, Sampler, slots
-from scripts.verifier.values import opposites, other, vocabulary
+from scripts.verifier.values import other, vocabulary
+
+from synapse_cache.decision.opposites import opposites
 
 _MODIFIERS = (
     "only", "not", "never", "almost", "always", "last year's", "second", "second-hand", "former", "future", "fake",
@@ -162,7 +164,9 @@ def another_number(text: str, rng: random.Random) -> str | None:
 
 def negated(text: str, rng: random.Random) -> str | None:
     """A "not" put in or taken out."""
-    ways = [(one, two) for pair in _NOT for one, two in (pair, pair[::-1]) if re.search(rf"(?i)\b{one}\b(?!')", text)]
+    # In front, "not" only changes the tone: "aren't there any", "couldn't you".
+    ways = [(one, two) for pair in _NOT for one, two in (pair, pair[::-1]) if re.search(rf"(?i)\S +{one}\b(?!')", text)]
+    ways = [way for way in ways if not re.match(rf"(?i){way[0]}\b", text)]
     if not ways:
         return None
     source, target = rng.choice(ways)
@@ -255,8 +259,8 @@ def replaced(text: str, rng: random.Random) -> str | None:
 
 
 EDITS: tuple[tuple[Edit, float], ...] = (
-    (another_number, 4), (negated, 2), (opposed, 3), (renamed, 3), (traded, 1.5), (dropped, 1.2), (modified, 1.2),
-    (restricted, 1), (replaced, 1),
+    (another_number, 4), (negated, 2), (opposed, 3), (renamed, 3), (traded, 1.5), (dropped, 0.8), (modified, 1),
+    (restricted, 1), (replaced, 0.7),
 )  # fmt: skip
 
 

@@ -53,8 +53,8 @@ PREAMBLES = (
     "I bought it {dur} ago.", "I never did this before.", "I have done this many times.", "I only have {dur}.",
     "My budget is {money}.", "I was born in {year}.", "I work in {dept}.", "I have a {animal}.", "I am not {adj}.",
 )  # fmt: skip
-# How often a pair of one wording is drawn again.
-OTHER_WORDING = 0.8
+# How often the least like of three wordings is taken for a repeat, and the most like of six for a near miss.
+FARTHEST = 0.5
 Values = dict[str, Value]
 
 
@@ -103,6 +103,12 @@ def slots(*forms: Form) -> set[tuple[str, str]]:
     return {(kind, number or "") for form in forms for kind, number, _ in _SLOT.findall(form.text)}
 
 
+def _shared(one: Form, two: Form) -> float:
+    """How many words two wordings share, as a part of all."""
+    first, second = set(one.text.lower().split()), set(two.text.lower().split())
+    return len(first & second) / len(first | second)
+
+
 def _key(kind: str, number: str) -> str:
     return f"{kind}.{number}" if number else kind
 
@@ -148,9 +154,9 @@ class Sampler:
         rng = self.rng
         meaning = rng.choice(family.meanings)
         one, two = rng.choice(meaning), rng.choice(meaning)
-        if one is two and rng.random() < OTHER_WORDING:
-            two = rng.choice(meaning)
-        adjunct = self.adjunct() if rng.random() < 0.3 else ""
+        if rng.random() < FARTHEST:
+            two = min(rng.choices(meaning, k=3), key=lambda form: _shared(one, form))
+        adjunct = self.adjunct() if rng.random() < 0.25 else ""
         values = self.values(slots(*meaning, Form(adjunct, "", symmetric=False)), rng.choice(_ANY))
         swapped = values
         if one.symmetric and two.symmetric and rng.random() < 0.6:
@@ -228,10 +234,10 @@ class Sampler:
         self, family: Family, meaning: tuple[Form, ...], one: Form, two: Form, values: Values
     ) -> tuple[str, str]:
         del two
-        rival = self.rng.choice([line for line in family.meanings if line is not meaning])
-        kinds = slots(*meaning)
-        missing = slots(*rival) - kinds
-        form = self.rng.choice(rival)
+        rivals = [(line, form) for line in family.meanings if line is not meaning for form in line]
+        drawn = self.rng.choices(rivals, k=6 if self.rng.random() < FARTHEST else 1)
+        rival, form = max(drawn, key=lambda pair: _shared(one, pair[1]))
+        missing = slots(*rival) - slots(*meaning)
         return self.word(one, values), self.word(form, self.values(missing, self.rng.choice(_ANY)) | values)
 
     def _another_adjunct(
