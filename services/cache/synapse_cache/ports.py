@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 
 if TYPE_CHECKING:
     from synapse_cache.evidence import Evidence, Record, Tally
     from synapse_cache.model import Answer, Caller, Embedding, Entry, Match, Place, Question, Vector
+    from synapse_cache.thresholds import Level
 
 
 Batch: TypeAlias = Sequence[Any]
@@ -136,6 +137,31 @@ class Journal(Protocol):
 
     async def close(self) -> None:
         """Write what is unwritten."""
+
+
+class ThresholdStore(Protocol):
+    """The levels of thresholds that were set, by tenant, that of all tenants by "": they are one thing of one version.
+
+    Each change has a version greater than that of any before. Every method raises StoreUnavailable.
+    """
+
+    async def version(self) -> int:
+        """The version of the last change; 0 when nothing was ever set."""
+
+    async def load(self) -> tuple[int, dict[str, Level]]:
+        """The version, and every level that sets something."""
+
+    async def put(self, tenant: str, level: Level, *, after: int) -> int:
+        """Set a level, removing one that sets nothing, if `after` is the version still.
+
+        Returns the new version, 0 when it was not and nothing has changed.
+        """
+
+    async def restore(self, version: int, levels: Mapping[str, Level]) -> None:
+        """Make `levels` all there is, at `version`, unless the store's version is as great or greater."""
+
+    async def close(self) -> None:
+        """Let go of every connection."""
 
 
 class TrustStore(Protocol):
