@@ -56,7 +56,7 @@ class Invalidation:
     async def by_key(self, place: Place, key: str) -> int:
         """Remove the entry that an exact key leads to; returns 1, or 0 when there was none."""
         try:
-            entry, epoch = await self._stores.exact.get(place, key)
+            entry, epoch = await self._stores.exact.get(place, key, stale=True)
             await self._stores.exact.delete_key(place, key)
         except StoreUnavailable as error:
             raise _unavailable(error) from error

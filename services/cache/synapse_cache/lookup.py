@@ -12,7 +12,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from synapse_cache import telemetry
+from synapse_cache import stale, telemetry
 from synapse_cache.decision import Candidate
 from synapse_cache.model import Considered, Hit, Miss, Tier
 from synapse_runtime.guard import DependencyDown, Guard
@@ -58,7 +58,8 @@ class Found:
     `place` has the current epoch; `epoch_known` is false when it could not be had, and then nothing may be stored.
     `exact_only` is true when the prompt turned out longer than the embedder sees. `undecided` is true when only the
     exact key was looked up and meaning may still find something. `shadow` is true for a hit that is only to be decided
-    and recorded, while a backend answers.
+    and recorded, while a backend answers. `stale` is an answer past its end, should no backend have a better one;
+    `previous_id` is the entry under the exact key, whether it may be served or not.
     """
 
     result: Hit | Miss
@@ -69,6 +70,8 @@ class Found:
     exact_only: bool = False
     undecided: bool = False
     shadow: bool = False
+    stale: Entry | None = None
+    previous_id: str = ""
 
 
 class Lookup:
@@ -95,36 +98,44 @@ class Lookup:
     async def find(self, question: Question, place: Place, policy: Policy) -> Found:
         """The best stored answer to `question` at `place` that `policy` allows."""
         found = await self.find_exact(question, place, policy)
-        return await self.find_by_meaning(question, found.place, policy) if found.undecided else found
+        return await self.find_by_meaning(question, found, policy) if found.undecided else found
 
     async def find_exact(self, question: Question, place: Place, policy: Policy) -> Found:
         """The answer stored under the exact key, if `policy` allows it; `undecided` when meaning may find one."""
         entry, place, trouble = await self._exact(question, place)
         if trouble == "epoch_unknown":
             return Found(Miss("redis_unavailable"), place, epoch_known=False)
+        previous_id = entry.id if entry is not None else ""
         if policy.no_cache:
-            return Found(Miss("no_cache"), place)
+            return Found(Miss("no_cache"), place, previous_id=previous_id)
         thresholds = self._rules.thresholds.of(place.tenant)
         exact = self._serve_exact(question, entry, policy, thresholds)
         if exact is not None:
-            return Found(exact, place, shadow=_in_shadow(exact, thresholds))
+            return Found(exact, place, shadow=_in_shadow(exact, thresholds), previous_id=previous_id)
+        missed = Found(
+            Miss(trouble or question.exact_only_reason or "exact_only"),
+            place,
+            stale=self._if_error(question, entry, policy, thresholds),
+            previous_id=previous_id,
+        )
         allowed = self._rules.semantic and thresholds.by_meaning and _max_error(policy, thresholds) > 0
         if question.prompt is None or not allowed:
-            return Found(Miss(trouble or question.exact_only_reason or "exact_only"), place)
-        return Found(Miss("undecided"), place, undecided=True)
+            return missed
+        return replace(missed, result=Miss("undecided"), undecided=True)
 
-    async def find_by_meaning(self, question: Question, place: Place, policy: Policy) -> Found:
-        """The stored answer to another wording of `question` that the decision lets pass; `place` has its epoch."""
-        stores, prompt = self._stores, question.prompt or ""
+    async def find_by_meaning(self, question: Question, missed: Found, policy: Policy) -> Found:
+        """The stored answer to another wording of `question` that the decision lets pass, after `find_exact` missed."""
+        missed = replace(missed, undecided=False)
+        stores, prompt, place = self._stores, question.prompt or "", missed.place
         started = time.perf_counter()
         try:
             embedding = await stores.embed_guard.call(lambda: stores.embedder.embed(prompt))
         except DependencyDown as down:
             telemetry.dependency_failed(down.name)
-            return Found(Miss("embed_unavailable"), place)
+            return replace(missed, result=Miss("embed_unavailable"))
         spent = time.perf_counter() - started
         if embedding.truncated:
-            return Found(Miss("truncated"), place, embed_seconds=spent, exact_only=True)
+            return replace(missed, result=Miss("truncated"), embed_seconds=spent, exact_only=True)
         thresholds = self._rules.thresholds.of(place.tenant)
         matches, trouble = await self._matches(embedding, question, place, policy, thresholds)
         result: Hit | Miss = Miss(trouble or "no_candidate")
@@ -134,7 +145,7 @@ class Lookup:
             )
             result = await self._decide(question, place, matches, standing)
         shadow = _in_shadow(result, thresholds)
-        return Found(result, place, embedding=embedding, embed_seconds=spent, shadow=shadow)
+        return replace(missed, result=result, embedding=embedding, embed_seconds=spent, shadow=shadow)
 
     def remember_epoch(self, place: Place) -> None:
         """Note a namespace's current epoch, for when the exact store is down."""
@@ -147,7 +158,7 @@ class Lookup:
         stores, trouble = self._stores, ""
         known = replace(place, epoch=self._epochs.get((place.tenant, place.namespace), 0))
         try:
-            entry, epoch = await stores.exact_guard.call(lambda: stores.exact.get(known, question.key))
+            entry, epoch = await stores.exact_guard.call(lambda: stores.exact.get(known, question.key, stale=True))
         except DependencyDown as down:
             telemetry.dependency_failed(down.name)
             if not known.epoch:
@@ -157,8 +168,11 @@ class Lookup:
             place = replace(place, epoch=epoch)
         if not trouble:
             self.remember_epoch(place)
+        now = self._clock()
         if entry is None or not entry.belongs_to(place):
-            entry = self._recent.get(place, question.key, now=self._clock())
+            entry = self._recent.get(place, question.key, now=now)
+        elif entry.expires_at <= now:
+            entry = self._recent.get(place, question.key, now=now) or entry
         return entry, place, trouble
 
     def _serve_exact(
@@ -166,13 +180,26 @@ class Lookup:
     ) -> Hit | None:
         now = self._clock()
         entry = thresholds.bounded(entry) if entry is not None else None
-        if entry is None or entry.expires_at <= now or _too_old(entry.created_at, policy, now):
+        if entry is None or _too_old(entry.created_at, policy, now):
             return None
+        if entry.expires_at <= now:
+            revalidates = entry.key == question.key and stale.while_revalidating(entry, thresholds, now=now)
+            return Hit(entry, Tier.L1, 1.0, stale.WHILE_REVALIDATING, stale=True) if revalidates else None
         if entry.key == question.key:
             return Hit(entry, Tier.L1, 1.0, "exact")
         if policy.max_error is not None and policy.max_error < thresholds.max_error:
             return None  # decided once by meaning, and this caller is stricter
         return Hit(entry, Tier.L1, None, "alias")
+
+    def _if_error(
+        self, question: Question, entry: Entry | None, policy: Policy, thresholds: Thresholds
+    ) -> Entry | None:
+        """What may be served should the backends fail."""
+        now = self._clock()
+        if entry is None or entry.key != question.key or _too_old(entry.created_at, policy, now):
+            return None
+        entry = thresholds.bounded(entry)
+        return entry if stale.if_error(entry, thresholds, policy, now=now) else None
 
     async def _matches(
         self, embedding: Embedding, question: Question, place: Place, policy: Policy, thresholds: Thresholds

@@ -77,7 +77,11 @@ class Answer:
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """A stored answer. Times are seconds since the epoch; `prompt` is None when it is exact-only."""
+    """A stored answer. Times are seconds since the epoch; `prompt` is None when it is exact-only.
+
+    From `expires_at` until `stale_until` it may be served by its exact key as a stale answer, if its tenant's
+    thresholds say so then.
+    """
 
     id: str
     key: str
@@ -95,6 +99,12 @@ class Entry:
     tags: tuple[str, ...] = ()
     cost_nanos: int = 0
     made_in_seconds: float = 0.0
+    stale_until: float = 0.0
+
+    @property
+    def kept_until(self) -> float:
+        """When it is of no use by its exact key any more, even as a stale answer."""
+        return max(self.expires_at, self.stale_until)
 
     def belongs_to(self, place: Place) -> bool:
         """Whether it may be served there: same tenant, namespace and epoch."""
@@ -140,7 +150,10 @@ class Tier(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Hit:
-    """A stored answer that may be served, and why. `similarity` is None where it was decided in an earlier request."""
+    """A stored answer that may be served, and why. `similarity` is None where it was decided in an earlier request.
+
+    `stale` says that it is past its end.
+    """
 
     entry: Entry
     tier: Tier
@@ -148,6 +161,7 @@ class Hit:
     reason: str
     considered: tuple[Considered, ...] = ()
     verdict: Verdict | None = None
+    stale: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,6 +187,7 @@ class Policy:
     max_error: float | None = None
     preview: bool = False
     passthrough: bool = False
+    stale_if_error_seconds: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -205,7 +220,10 @@ class Status(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What the cache did with a request, and why. Durations in seconds; `similarity` is 1 for exact hits."""
+    """What the cache did with a request, and why. Durations in seconds; `similarity` is 1 for exact hits.
+
+    `ttl_seconds` is negative for a stale answer: that long ago was its end.
+    """
 
     status: Status
     reason: str

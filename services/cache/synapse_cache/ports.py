@@ -6,8 +6,10 @@ from collections.abc import AsyncGenerator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 
 if TYPE_CHECKING:
-    from synapse_cache.evidence import Evidence, Record, Tally
     from synapse_cache.model import Answer, Caller, Embedding, Entry, Match, Place, Question, Vector
+    from synapse_cache.news import Heard, Parcel
+    from synapse_cache.request_log import Logged
+    from synapse_cache.savings import Account, Saved
     from synapse_cache.thresholds import Level
 
 
@@ -20,23 +22,27 @@ class StoreUnavailable(Exception):
 
 
 class ExactStore(Protocol):
-    """L1: entries by exact key inside a place, gone at their `expires_at`. Every method raises StoreUnavailable."""
+    """L1: entries by exact key inside a place, gone when they are of no use any more, at `kept_until`.
 
-    async def get(self, place: Place, key: str) -> tuple[Entry | None, int]:
+    Every method raises StoreUnavailable.
+    """
+
+    async def get(self, place: Place, key: str, *, stale: bool = False) -> tuple[Entry | None, int]:
         """The live entry of `key`, and the namespace's current epoch, in one round trip.
 
-        The entry is None when there is none, when it is expired, or when it is of another epoch than the current one.
+        The entry is None when there is none, when it is of another epoch than the current one, or when it is expired;
+        with `stale`, one that is past its `expires_at` comes, too, as long as it is kept.
         `place.epoch`, when above 0, is the epoch that the caller last knew: it is taken up again if the store lost it.
         """
 
     async def put(self, entry: Entry, *, alias_keys: Sequence[str] = ()) -> None:
-        """Store `entry` under its key and under `alias_keys`, replacing what was there, until it expires.
+        """Store `entry` under its key and under `alias_keys`, replacing what was there, for as long as it is kept.
 
         An entry deleted within the last minute stays deleted: a late alias cannot revive it.
         """
 
     async def find(self, tenant: str, entry_id: str) -> Entry | None:
-        """The live entry of that id in the tenant."""
+        """The entry of that id in the tenant, as long as it is kept."""
 
     async def delete(self, tenant: str, entry_id: str) -> Entry | None:
         """Remove the entry of that id with every key it is stored under; returns it, None when there was none."""
@@ -167,17 +173,57 @@ class ThresholdStore(Protocol):
 class TrustStore(Protocol):
     """What replicas know together about errors, by tenant and namespace. Every method raises StoreUnavailable."""
 
-    async def load(self, place: Place) -> Record:
-        """All that is known about a namespace; an empty record when nothing is."""
+    async def exchange(self, place: Place, parcel: Parcel) -> Heard:
+        """Take the parcel's news in, once however often they are sent, and tell what all replicas know then.
 
-    async def add(self, place: Place, evidence: Sequence[Evidence], tally: Tally) -> None:
-        """Append evidence, of which the newest few thousand are kept, and add `tally` to the counts."""
+        Of the evidence the newest few thousand are kept. A store that knows nothing begins with what the parcel knows;
+        a namespace that nobody sends a parcel of for a month is forgotten.
+        """
 
-    async def set_standing(self, place: Place, *, suspended_at: float | None, strictness: float) -> None:
-        """Switch reuse by meaning off or on, and set the strictness, for every replica."""
-
-    async def places(self) -> list[Place]:
-        """Every namespace that something is known about."""
+    async def places(self, *, limit: int) -> list[Place]:
+        """At most `limit` namespaces that something is known about, the latest told of first."""
 
     async def close(self) -> None:
         """Let go of every connection."""
+
+
+class RequestLogStore(Protocol):
+    """The newest requests of every tenant, until they are too old. Every method raises StoreUnavailable."""
+
+    async def append(self, records: Sequence[Logged], *, batch_id: str) -> None:
+        """Add requests, oldest first; a batch of an id that was added within the last minutes is not added again."""
+
+    async def page(self, tenant: str, *, before: str, limit: int) -> list[tuple[str, Logged]]:
+        """At most `limit` requests with their positions, newest first; with `before`, only those older than it.
+
+        A position is "<number>-<number>", and stays one when its request is gone.
+        """
+
+    async def close(self) -> None:
+        """Let go of every connection."""
+
+
+class SavingsStore(Protocol):
+    """What hits saved, by tenant, UTC day and model, for 400 days. Every method raises StoreUnavailable."""
+
+    async def add(self, counts: Mapping[Account, Saved], *, batch_id: str) -> None:
+        """Add counts; a batch of an id that was added within the last minutes is not added again.
+
+        Models beyond MOST_MODELS of a tenant's day are counted together as OTHER_MODEL.
+        """
+
+    async def read(self, tenant: str | None, *, first_day: str, last_day: str) -> dict[Account, Saved]:
+        """The counts of one tenant or of all, for the days from the first to the last, both included."""
+
+    async def close(self) -> None:
+        """Let go of every connection."""
+
+
+class Verifier(Protocol):
+    """A model that reads two prompts together. Raises StoreUnavailable when it does not answer."""
+
+    async def score(self, asked: str, stored: str) -> float | None:
+        """A logit, greater for pairs that deserve the same answer; None when it cannot see all of both texts."""
+
+    async def close(self) -> None:
+        """Let go of every resource."""

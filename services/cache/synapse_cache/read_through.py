@@ -185,7 +185,7 @@ class ReadThrough:
         found = await self._guarded(self._lookup.find_exact(question, place, policy), place, question)
         if not found.undecided:
             return found, None
-        search = self._guarded(self._lookup.find_by_meaning(question, found.place, policy), found.place, question)
+        search = self._guarded(self._lookup.find_by_meaning(question, found, policy), found.place, question)
         if depart is None or self._hedge_after is None or policy.only_if_cached:
             return await search, None
         return await hedged(found, asyncio.create_task(search), depart, after_seconds=self._hedge_after)

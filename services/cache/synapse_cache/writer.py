@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, TypeAlias
 from synapse_cache import telemetry
 from synapse_cache.model import Entry
 from synapse_cache.ports import StoreUnavailable
+from synapse_cache.stale import stale_until
 
 if TYPE_CHECKING:
     from synapse_cache.lookup import Stores
@@ -134,6 +135,7 @@ class Writer:
         ttl, semantic_ttl = thresholds.ttl_seconds, thresholds.semantic_ttl_seconds
         if wanted is not None:
             ttl, semantic_ttl = min(wanted, ttl), min(wanted, semantic_ttl)
+        expires_at = now + ttl
         return Entry(
             id=secrets.token_hex(16),
             key=question.key,
@@ -148,9 +150,10 @@ class Writer:
             cost_nanos=answer.cost_nanos,
             made_in_seconds=answer.made_in_seconds,
             created_at=now,
-            expires_at=now + ttl,
+            expires_at=expires_at,
             semantic_expires_at=now + semantic_ttl,
             tags=policy.tags,
+            stale_until=stale_until(expires_at, thresholds),
         )
 
     def _waiting(self) -> list[_Item]:
@@ -202,7 +205,7 @@ class Writer:
         """Write `batch` to both stores and settle it; whether both took all of it."""
         now = self._clock()
         batch = [item for item in batch if item[0].id not in self._forgotten]
-        to_exact = [entry for entry, _ in batch if entry.expires_at > now and entry.id not in self._in_exact]
+        to_exact = [entry for entry, _ in batch if entry.kept_until > now and entry.id not in self._in_exact]
         to_vectors = [item for item in batch if item[0].prompt is not None and item[0].semantic_expires_at > now]
         exact_took = await self._attempt(self._write_exact(to_exact))
         vectors_took = await self._attempt(self._write_vectors(to_vectors))

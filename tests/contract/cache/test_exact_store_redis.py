@@ -96,6 +96,13 @@ async def test_the_server_forgets_an_entry_at_its_end(store, entry, operator, pr
     assert operator.keys(f"{prefix}:*:x:{'e' * 64}") == []
 
 
+async def test_the_server_keeps_what_may_be_served_stale_until_that_ends(store, entry, operator, prefix):
+    end = time.time() + 60
+    await store.put(a_live_entry(id="kept", key="e" * 64, epoch=entry.epoch, expires_at=end, stale_until=end + 600))
+    (name,) = operator.keys(f"{prefix}:*:x:{'e' * 64}")
+    assert 600_000 < operator.pttl(name) <= 660_000
+
+
 @pytest.mark.parametrize("place", [{"tenant": "evil"}, {"namespace": "other"}])
 async def test_planted_bytes_of_another_place_are_never_served(store, entry, operator, prefix, place):
     name, before = name_of(operator, prefix), rejected("foreign")

@@ -18,6 +18,7 @@ TIME = st.floats(min_value=0, max_value=4e9)
 ENTRIES = st.builds(
     dataclasses.replace,
     st.just(an_entry()),
+    st.just(an_entry(stale_until=1_795_090_000.5)),
     id=TEXT,
     key=TEXT,
     tenant=TEXT,

@@ -71,6 +71,7 @@ def decode(data: bytes) -> Entry:
         tuple(head.tags),
         head.cost_nanos,
         head.made_in_ms / 1000,
+        _seconds(head.stale_expire_time),
     )
 
 
@@ -93,6 +94,8 @@ def _head(entry: Entry) -> entry_pb2.Entry:
     _set_seconds(head.expire_time, entry.expires_at)
     if entry.semantic_expires_at:
         _set_seconds(head.semantic_expire_time, entry.semantic_expires_at)
+    if entry.stale_until:
+        _set_seconds(head.stale_expire_time, entry.stale_until)
     return head
 
 

@@ -26,15 +26,17 @@ class MemoryExactStore:
         self._last_epoch = 0
         self._deleted: OrderedDict[tuple[str, str], float] = OrderedDict()
 
-    async def get(self, place: Place, key: str) -> tuple[Entry | None, int]:
+    async def get(self, place: Place, key: str, *, stale: bool = False) -> tuple[Entry | None, int]:
         """As in ExactStore."""
         epoch = self._epoch(place.tenant, place.namespace, told=place.epoch)
         slot = (place.tenant, place.namespace, key)
         entry = self._entries.get(slot)
         if entry is None:
             return None, epoch
-        if not self._is_live(entry):
+        if not self._is_kept(entry):
             self._remove(slot)
+            return None, epoch
+        if not stale and entry.expires_at <= self._clock():
             return None, epoch
         self._entries.move_to_end(slot)
         return entry, epoch
@@ -46,7 +48,7 @@ class MemoryExactStore:
         for key in dict.fromkeys((entry.key, *alias_keys)):
             slot = (entry.tenant, entry.namespace, key)
             self._remove(slot)
-            if entry.expires_at > self._clock():
+            if entry.kept_until > self._clock():
                 self._entries[slot] = entry
                 self._slots.setdefault((entry.tenant, entry.id), set()).add(slot)
         while len(self._entries) > self._max_keys:
@@ -55,7 +57,7 @@ class MemoryExactStore:
     async def find(self, tenant: str, entry_id: str) -> Entry | None:
         """As in ExactStore."""
         entries = (self._entries[slot] for slot in self._slots.get((tenant, entry_id), ()))
-        return next((entry for entry in entries if self._is_live(entry)), None)
+        return next((entry for entry in entries if self._is_kept(entry)), None)
 
     async def delete(self, tenant: str, entry_id: str) -> Entry | None:
         """As in ExactStore."""
@@ -67,7 +69,7 @@ class MemoryExactStore:
 
     async def delete_key(self, place: Place, key: str) -> Entry | None:
         """As in ExactStore."""
-        entry, _ = await self.get(place, key)
+        entry, _ = await self.get(place, key, stale=True)
         return None if entry is None else await self.delete(place.tenant, entry.id)
 
     async def flush(self, tenant: str, namespace: str) -> int:
@@ -92,8 +94,8 @@ class MemoryExactStore:
                 self._epochs.popitem(last=False)
         return known
 
-    def _is_live(self, entry: Entry) -> bool:
-        return entry.expires_at > self._clock() and entry.epoch == self._epoch(entry.tenant, entry.namespace)
+    def _is_kept(self, entry: Entry) -> bool:
+        return entry.kept_until > self._clock() and entry.epoch == self._epoch(entry.tenant, entry.namespace)
 
     def _remove(self, slot: _Slot) -> None:
         entry = self._entries.pop(slot, None)

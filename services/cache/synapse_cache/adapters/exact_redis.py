@@ -1,7 +1,7 @@
 """The exact store on Redis 7.0 or later (or Valkey), core commands only.
 
     {prefix}:{TAG}:epoch      the namespace's epoch: microseconds of the server's clock at its last flush
-    {prefix}:{TAG}:x:KEY      an entry under its exact key or an alias, gone at its `expires_at`
+    {prefix}:{TAG}:x:KEY      an entry under its exact key or an alias, gone at its `kept_until`
     {prefix}:id:TAG           the keys that one entry id is stored under, and DELETED for a minute after a delete
 
 TAG is a hash of tenant and namespace (or tenant and id), each with its length before it, so that no choice of names
@@ -73,7 +73,7 @@ class RedisExactStore:
         link = RedisLink(url, timeout_seconds=socket_timeout_seconds, max_connections=max_connections)
         return cls(link, prefix=prefix, clock=clock)
 
-    async def get(self, place: Place, key: str) -> tuple[Entry | None, int]:
+    async def get(self, place: Place, key: str, *, stale: bool = False) -> tuple[Entry | None, int]:
         """As in ExactStore; a value that is no entry of the place is removed and counted."""
         tag = self._tag(place.tenant, place.namespace)
         name = f"{tag}x:{key}"
@@ -87,17 +87,18 @@ class RedisExactStore:
         if entry is None:
             await self._link.call("UNLINK", name)
             return None, epoch
-        return (entry if self._is_live(entry, epoch) else None), epoch
+        end = entry.kept_until if stale else entry.expires_at
+        return (entry if entry.epoch == epoch and end > self._clock() else None), epoch
 
     async def put(self, entry: Entry, *, alias_keys: Sequence[str] = ()) -> None:
         """As in ExactStore. An entry deleted within the last minute stays deleted: a late alias cannot revive it."""
         tag = self._tag(entry.tenant, entry.namespace)
         names = [f"{tag}x:{key}" for key in dict.fromkeys((entry.key, *alias_keys))]
-        if entry.expires_at <= self._clock():
+        if entry.kept_until <= self._clock():
             await self._link.call("UNLINK", *names)
             return
         index = self._index(entry.tenant, entry.id)
-        until = math.ceil(entry.expires_at * 1000)
+        until = math.ceil(entry.kept_until * 1000)
         value = encode(entry)
         # The index goes first: at no moment is there an entry that a delete would not find. Once the mark is read
         # unset, a later delete sees every name; once it is read set, the names are taken back.
@@ -124,7 +125,7 @@ class RedisExactStore:
 
     async def delete_key(self, place: Place, key: str) -> Entry | None:
         """As in ExactStore."""
-        entry, _ = await self.get(place, key)
+        entry, _ = await self.get(place, key, stale=True)
         if entry is None:
             return None
         name = f"{self._tag(place.tenant, place.namespace)}x:{key}"
@@ -156,7 +157,7 @@ class RedisExactStore:
         return entry
 
     async def _stored(self, tenant: str, entry_id: str, names: set[bytes]) -> tuple[Entry | None, list[bytes]]:
-        """The live entry of that id, and those of `names` that still hold it; others were overwritten since."""
+        """The kept entry of that id, and those of `names` that still hold it; others were overwritten since."""
         names -= {_DELETED}
         if not names:
             return None, []
@@ -168,11 +169,9 @@ class RedisExactStore:
             return None, []
         entry = next(iter(entries.values()))
         epoch = await self._epoch(self._tag(tenant, entry.namespace))
-        live = (entry for entry in entries.values() if self._is_live(entry, epoch))
-        return next(live, None), list(entries)
-
-    def _is_live(self, entry: Entry, epoch: int) -> bool:
-        return entry.epoch == epoch and entry.expires_at > self._clock()
+        now = self._clock()
+        kept = (entry for entry in entries.values() if entry.epoch == epoch and entry.kept_until > now)
+        return next(kept, None), list(entries)
 
     async def _epoch(self, tag: str, *, begin: bool = False, known: int = 0) -> int:
         return int(await self._link.call("EVAL", _EPOCH_SCRIPT, 1, f"{tag}epoch", int(begin), known))

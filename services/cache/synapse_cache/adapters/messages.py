@@ -66,6 +66,9 @@ def policy_of(control: outcome_pb2.CacheControl) -> Policy:
         max_error=max_error,
         preview=control.preview,
         passthrough=control.passthrough,
+        stale_if_error_seconds=(
+            _seconds(control.stale_if_error, "stale_if_error") if control.HasField("stale_if_error") else None
+        ),
     )
 
 
@@ -161,6 +164,8 @@ def entry_of(entry: Entry, embedder: str) -> WireEntry:
     reply.expire_time.FromMicroseconds(int(entry.expires_at * 1e6))
     if entry.prompt is not None:
         reply.semantic_expire_time.FromMicroseconds(int(entry.semantic_expires_at * 1e6))
+    if entry.stale_until:
+        reply.stale_expire_time.FromMicroseconds(int(entry.stale_until * 1e6))
     return reply
 
 

@@ -28,7 +28,7 @@ class EntriesRpc:
     async def get_entry(self, request: wire.GetEntryRequest, call: Call) -> wire.GetEntryResponse:
         """Show one entry of the caller's tenant."""
         entry = await self.invalidation.get(call.identity.tenant, request.id)
-        if entry is None or max(entry.expires_at, entry.semantic_expires_at) <= time.time():
+        if entry is None or max(entry.kept_until, entry.semantic_expires_at) <= time.time():
             raise no_entry(request.id)
         return wire.GetEntryResponse(entry=messages.entry_of(entry, self.embedder()))
 
