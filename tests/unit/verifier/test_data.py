@@ -41,6 +41,11 @@ def test_every_open_meaning_has_its_own_wordings():
         assert len(forms) == len(set(forms)), family.name
 
 
+def test_wordings_of_an_open_meaning_ask_about_the_same_slots():
+    lines = [line for file in ("open.txt", "word_order.txt") for family in families(file) for line in family.meanings]
+    assert not [line for line in lines if any(slots(form) != slots(line[0]) for form in line)]
+
+
 def test_no_frame_leaves_a_slot_or_a_choice_open():
     sampler = Sampler(random.Random(1))
     said = [sampler.positive(family).a + sampler.negative(family).b for family in FRAMES for _ in range(5)]
