@@ -18,7 +18,6 @@ TIME = st.floats(min_value=0, max_value=4e9)
 ENTRIES = st.builds(
     dataclasses.replace,
     st.just(an_entry()),
-    st.just(an_entry(stale_until=1_795_090_000.5)),
     id=TEXT,
     key=TEXT,
     tenant=TEXT,
@@ -27,6 +26,7 @@ ENTRIES = st.builds(
     prompt=st.none() | TEXT,
     answer=st.binary(max_size=300),
     tokens=st.integers(0, 2**63 - 1),
+    stale_until=st.sampled_from([0.0, 1_795_090_000.5]),
     tags=st.lists(TEXT, max_size=3).map(tuple),
 )
 SURVIVES_ROUNDING = 1e-9
