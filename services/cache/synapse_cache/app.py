@@ -19,6 +19,7 @@ from synapse_cache.adapters.journal_file import FileJournal
 from synapse_cache.adapters.questions import QuestionRules
 from synapse_cache.adapters.router_grpc import GrpcUpstream
 from synapse_cache.adapters.vectors_memory import MemoryVectorStore
+from synapse_cache.assembly.thresholds import threshold_book
 from synapse_cache.backfill import Backfill
 from synapse_cache.decision import StrictDecision
 from synapse_cache.invalidation import Invalidation
@@ -30,8 +31,8 @@ from synapse_cache.report import Report
 from synapse_cache.rpc.entries import EntriesRpc
 from synapse_cache.rpc.serving import ServingRpc
 from synapse_cache.rpc.statistics import StatisticsRpc
+from synapse_cache.rpc.thresholds import ThresholdsRpc
 from synapse_cache.stats import Stats
-from synapse_cache.thresholds import FixedThresholds, Thresholds
 from synapse_cache.trust import Trust
 from synapse_cache.vector_space import VectorSpace
 from synapse_cache.writer import Writer, WriteRules
@@ -103,7 +104,7 @@ async def _cache(settings: CacheSettings, mesh: MeshSettings) -> AsyncIterator[t
             seconds=settings.overlay_seconds,
             visible_after_seconds=_MILVUS_LAG_SECONDS if settings.vectors == "milvus" else 0.0,
         )
-        thresholds = FixedThresholds(_thresholds(settings))
+        thresholds = await stack.enter_async_context(threshold_book(settings))
         writer = Writer(stores, journal, recent, WriteRules(thresholds, settings.semantic))
         await stack.enter_async_context(
             background(vectors=space.run, writer=writer.run, expire=partial(_expire, space))
@@ -130,23 +131,13 @@ async def _cache(settings: CacheSettings, mesh: MeshSettings) -> AsyncIterator[t
             ServingRpc(cache, QuestionRules(settings.max_temperature, settings.personal_data)),
             EntriesRpc(Invalidation(stores, writer, recent, lookup), embedder=lambda: space.fingerprint),
             StatisticsRpc(Report(stats, stores, journal, space)),
+            ThresholdsRpc(thresholds),
         )
 
 
 def _check(settings: CacheSettings) -> None:
     if settings.vectors == "milvus" and not settings.milvus_endpoint:
         raise SettingsError("cache.vectors is 'milvus' but cache.milvus_endpoint is empty: give it host:port")
-
-
-def _thresholds(settings: CacheSettings) -> Thresholds:
-    """What holds where no operator set anything else."""
-    return Thresholds(
-        hit_similarity=settings.hit_similarity,
-        partial_similarity=settings.min_similarity,
-        ttl_seconds=settings.ttl_seconds,
-        semantic_ttl_seconds=settings.semantic_ttl_seconds,
-        max_error=settings.max_error,
-    )
 
 
 async def _open_journal(settings: CacheSettings) -> FileJournal:

@@ -46,6 +46,14 @@ class CacheSettings(Section):
     """Cosine similarity below which an entry is not even considered."""
     hit_similarity: float = Field(default=0.7, ge=0, le=1)
     """Cosine similarity from which an entry may be served, if the decision lets it pass; 1 means exact only."""
+    audit_share: float = Field(default=0.02, ge=0, le=1)
+    """Share of the hits by meaning that also ask the backend, to compare the answers."""
+    shadow: bool = False
+    """Whether hits by meaning are only decided and recorded, while the backend answers."""
+    stale_while_revalidate_seconds: float = Field(default=0, ge=0)
+    """How long after its end an answer is still served while a fresh one is fetched behind; 0 means never."""
+    stale_if_error_seconds: float = Field(default=0, ge=0)
+    """How long after its end an answer is still served when the backends fail; 0 means never."""
     max_candidates: int = Field(default=8, ge=1, le=64)
     """How many entries are considered by meaning."""
     max_temperature: float = Field(default=1.0, ge=0)

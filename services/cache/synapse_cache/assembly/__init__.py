@@ -1,0 +1,1 @@
+"""Parts of the cache put together, for the app."""
