@@ -3,21 +3,31 @@
 from __future__ import annotations
 
 from collections import OrderedDict, deque
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, TypeAlias
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Protocol, TypeAlias
 
 from synapse_cache.decision import Standing
-from synapse_cache.evidence import Evidence, Record, Tally
+from synapse_cache.evidence import LOWEST_STRICTNESS, Evidence, Record, Stretch, Tally
+from synapse_cache.experience import Experience
+from synapse_cache.news import News, Switch
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from synapse_cache.model import Place
+    from synapse_cache.lookup import Found
+    from synapse_cache.model import Caller, Outcome, Place, Policy, Question
 
 Home: TypeAlias = "tuple[str, str]"
 """Tenant and namespace; what is known outlives a flush."""
 MOST_EVIDENCE = 4_096
 _MOST_HOMES = 10_000
+
+
+class Listener(Protocol):
+    """Told of everything new that this replica finds out."""
+
+    def heard(self, home: Home, news: News) -> None:
+        """`news` about the namespace `home` are known here."""
 
 
 @dataclass(slots=True)
@@ -26,44 +36,101 @@ class _Known:
     evidence: deque[Evidence] = field(default_factory=lambda: deque(maxlen=MOST_EVIDENCE))
     suspended_at: float | None = None
     strictness: float = 1.0
+    stretch: Stretch = field(default_factory=Stretch)
+    experience: Experience = field(default_factory=Experience)
 
 
 class Trust:
-    """The records of every namespace seen lately."""
+    """The records of every namespace seen lately; a listener hears of what is new here."""
 
     def __init__(self) -> None:
         self._homes: OrderedDict[Home, _Known] = OrderedDict()
+        self._listener: Listener | None = None
+
+    def tell(self, listener: Listener) -> None:
+        """Let `listener` hear of what is new from now on."""
+        self._listener = listener
 
     def standing(self, place: Place, *, max_error: float, floor: float) -> Standing:
         """What a decision at `place` has to keep to."""
         known = self._of(place)
-        return Standing(max_error, floor, suspended=known.suspended_at is not None)
+        return Standing(
+            max_error,
+            bar=known.strictness * known.experience.budget.bar(max_error),
+            floor=floor,
+            suspended=known.suspended_at is not None,
+            strictness=known.strictness,
+            posterior=known.experience.posterior,
+        )
+
+    def served(self, _question: Question, found: Found, _outcome: Outcome, _policy: Policy, _caller: Caller) -> None:
+        """As Follower: what was looked up by meaning says how the namespace's budget is being spent."""
+        if found.embedding is not None:
+            self._of(found.place).experience.note(found.result.verdict)
+
+    def answered(self, *_: object) -> None:
+        """As Follower: nothing is learnt from an answer alone."""
 
     def count(self, place: Place, tally: Tally) -> None:
         """Add to the namespace's counts."""
         known = self._of(place)
         known.tally += tally
+        known.stretch = known.stretch.at(known.tally)
+        self._tell(place, News(tally=tally))
 
     def learn(self, place: Place, evidence: Iterable[Evidence]) -> None:
         """Take verdicts in."""
-        self._of(place).evidence.extend(evidence)
+        new, known = tuple(evidence), self._of(place)
+        known.evidence.extend(new)
+        known.experience.learn(new)
+        self._tell(place, News(new))
 
     def suspend(self, place: Place, *, at: float | None) -> None:
-        """Switch reuse by meaning off since `at`, in seconds since the epoch, or on again with None."""
-        self._of(place).suspended_at = at
+        """Switch reuse by meaning off since `at`, in seconds since the epoch, or on again with None.
+
+        It begins again as strict as can be and with a stretch of its own: what broke the budget no longer counts.
+        """
+        known = self._of(place)
+        switch = Switch(at, known.suspended_at)
+        known.suspended_at = at
+        if at is None:
+            known.strictness, known.stretch = LOWEST_STRICTNESS, Stretch(known.tally, known.tally)
+        self._tell(place, News(switch=switch))
 
     def tighten(self, place: Place, strictness: float) -> None:
         """Set how much stricter than the calibration the bar is: 1 is the calibration's own."""
-        self._of(place).strictness = strictness
+        known = self._of(place)
+        factor, known.strictness = strictness / known.strictness, strictness
+        self._tell(place, News(factor=factor))
+
+    def absorb(self, place: Place, record: Record) -> None:
+        """Take in what all replicas know together; `record` holds only evidence that is new here."""
+        known = self._of(place)
+        known.tally, known.stretch = record.tally, record.stretch
+        known.suspended_at, known.strictness = record.suspended_at, record.strictness
+        known.evidence.extend(record.evidence)
+        known.experience.learn(record.evidence)
 
     def record(self, place: Place) -> Record:
         """All that is known here about a namespace."""
+        return replace(self.counts(place), evidence=tuple(self._of(place).evidence))
+
+    def counts(self, place: Place) -> Record:
+        """As `record`, without the evidence."""
         known = self._of(place)
-        return Record(tuple(known.evidence), known.tally, known.suspended_at, known.strictness)
+        return Record((), known.tally, known.suspended_at, known.strictness, known.stretch)
+
+    def learnt(self, place: Place) -> int:
+        """How many pairs with a verdict are known of a namespace."""
+        return len(self._of(place).evidence)
 
     def homes(self) -> list[Home]:
         """The tenants and namespaces known here."""
         return list(self._homes)
+
+    def _tell(self, place: Place, news: News) -> None:
+        if self._listener is not None:
+            self._listener.heard((place.tenant, place.namespace), news)
 
     def _of(self, place: Place) -> _Known:
         home = (place.tenant, place.namespace)
