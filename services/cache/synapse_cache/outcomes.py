@@ -25,6 +25,11 @@ def asked_outcome(question: Question, found: Found, policy: Policy, *, seconds: 
     return outcome
 
 
+def riding_outcome(outcome: Outcome, trip: Trip) -> Outcome:
+    """`outcome` of a request whose answer begins to arrive."""
+    return replace(outcome, collapsed=not trip.leads, shared=trip.leads and trip.flight.joined > 0, stored=trip.stores)
+
+
 def landed_outcome(outcome: Outcome, trip: Trip, landed: Landed) -> Outcome:
     """`outcome` of a request that a backend has answered since."""
     return replace(
@@ -59,13 +64,14 @@ def outcome_of(question: Question, found: Found, *, seconds: float, now: float) 
         entry_id=entry.id,
         similarity=result.similarity,
         age_seconds=max(0.0, now - entry.created_at),
-        ttl_seconds=max(0.0, expires_at - now),
+        ttl_seconds=expires_at - now if result.stale else max(0.0, expires_at - now),
         tokens_saved=entry.tokens,
         cost_saved_nanos=entry.cost_nanos,
         latency_seconds=seconds,
         embed_seconds=found.embed_seconds,
         considered=result.considered,
         probability=_probability(result),
+        stale=result.stale,
     )
 
 

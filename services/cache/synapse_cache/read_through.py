@@ -10,12 +10,14 @@ from contextlib import ExitStack, aclosing, asynccontextmanager
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from synapse_cache import gates
+from synapse_cache import gates, stale, telemetry
 from synapse_cache.calls import Calls, told
 from synapse_cache.hedging import hedged
 from synapse_cache.lookup import Found
-from synapse_cache.model import Caller, Hit, Miss, NotCached, Outcome, Place, Policy, Question, Status
-from synapse_cache.outcomes import asked_outcome, landed_outcome, outcome_of
+from synapse_cache.model import Caller, Hit, Miss, NotCached, Outcome, Place, Policy, Question, Status, Tier
+from synapse_cache.outcomes import asked_outcome, landed_outcome, outcome_of, riding_outcome
+from synapse_cache.refreshing import Refreshing
+from synapse_runtime.errors import SynapseError
 
 if TYPE_CHECKING:
     from synapse_cache.backfill import Backfill
@@ -28,6 +30,7 @@ if TYPE_CHECKING:
     from synapse_cache.writer import Writer
 
 _log = logging.getLogger("synapse.cache")
+BACKEND_ERRORS = (SynapseError, TimeoutError)
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,10 +41,11 @@ class Served:
     answer: bytes | None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class _Begun:
     """A request looked up: what happened, and what answers it: a stored answer, a trip, or neither."""
 
+    found: Found
     outcome: Outcome
     stored: bytes | None
     trip: Trip | None
@@ -84,40 +88,53 @@ class ReadThrough:
             assembler=assembler,
             timeout_seconds=upstream_timeout_seconds,
         )
+        self._refreshing = Refreshing(self._calls)
+
+    async def drain(self, *, seconds: float) -> None:
+        """Wait for what goes on behind the replies, at most `seconds`, then leave it."""
+        await self._refreshing.drain(seconds=seconds)
 
     async def generate(self, question: Question, place: Place, policy: Policy, caller: Caller) -> Served:
         """The whole answer. Raises NotCached where no backend may be asked, and the backend's own errors."""
         async with self._begun(question, place, policy, caller, streamed=False) as begun:
-            outcome = begun.outcome
-            if begun.stored is not None:
-                return Served(outcome, begun.stored)
-            if policy.preview:
-                return Served(outcome, None)
-            if begun.trip is None:
-                answer = await self._upstream.generate(question, caller=caller)
-                return Served(outcome, answer.payload)
-            landed = await begun.trip.flight.result()
-            return Served(landed_outcome(outcome, begun.trip, landed), landed.answer.payload)
+            if begun.stored is not None or policy.preview:
+                return Served(begun.outcome, begun.stored)
+            try:
+                if begun.trip is None:
+                    answer = await self._upstream.generate(question, caller=caller)
+                    return Served(begun.outcome, answer.payload)
+                landed = await begun.trip.flight.result()
+                return Served(landed_outcome(begun.outcome, begun.trip, landed), landed.answer.payload)
+            except BACKEND_ERRORS as error:
+                if not self._serves_stale(begun, question, error):
+                    raise
+                return Served(begun.outcome, begun.stored)
 
     async def stream(
         self, question: Question, place: Place, policy: Policy, caller: Caller
     ) -> AsyncGenerator[Outcome | bytes | list[Batch], None]:
-        """The outcome, then the answer: stored or whole as bytes, else batches as they come. Raises as `generate`."""
+        """The outcome, then the answer: stored or whole as bytes, else batches as they come. Raises as `generate`.
+
+        The outcome waits for the first batch: until then a backend may fail, and a stale answer be served.
+        """
         async with self._begun(question, place, policy, caller, streamed=True) as begun:
-            if begun.trip is None:
-                yield begun.outcome
-            else:
-                yield replace(begun.outcome, collapsed=not begun.trip.leads, stored=begun.trip.stores)
+            if begun.stored is None and not policy.preview:
+                async with aclosing(self._arriving(begun.trip, question, caller)) as parts:
+                    try:
+                        first = await anext(parts, None)
+                    except BACKEND_ERRORS as error:
+                        if not self._serves_stale(begun, question, error):
+                            raise
+                    else:
+                        yield begun.outcome if begun.trip is None else riding_outcome(begun.outcome, begun.trip)
+                        if first is not None:
+                            yield first
+                        async for part in parts:
+                            yield part
+                        return
+            yield begun.outcome
             if begun.stored is not None:
                 yield begun.stored
-            elif begun.trip is not None:
-                async with aclosing(told(begun.trip.flight)) as parts:
-                    async for part in parts:
-                        yield part
-            elif not policy.preview:
-                async with aclosing(self._upstream.stream(question, caller=caller)) as batches:
-                    async for batch in batches:
-                        yield [batch]
 
     async def look(self, question: Question, place: Place, policy: Policy) -> tuple[Outcome, bytes | None]:
         """What a request would find, without asking a backend and without counting it."""
@@ -161,20 +178,62 @@ class ReadThrough:
             found, trip = await self._looked_up(question, place, policy, depart if shares else None)
             seconds = time.perf_counter() - started
             outcome = asked_outcome(question, found, policy, seconds=seconds, now=self._clock())
-            self._stats.served(caller.tenant, outcome)
-            for follower in self._followers:
-                follower.served(question, found, outcome, policy, caller)
             if isinstance(found.result, Hit) and outcome.status is Status.HIT:
+                self._tell(question, found, outcome, policy, caller)
                 self._backfill.after(question, found.result)
-                yield _Begun(outcome, found.result.entry.answer, None)
+                if found.result.stale:
+                    self._refreshing.after(question, found, policy, caller)
+                yield _Begun(found, outcome, found.result.entry.answer, None)
                 return
             if policy.only_if_cached:
+                self._tell(question, found, outcome, policy, caller)
                 raise NotCached(outcome)
             if trip is None and shares:
                 trip = depart(found)
             if trip is not None and not trip.leads:
                 self._stats.collapsed(caller.tenant)
-            yield _Begun(outcome, None, trip)
+            begun = _Begun(found, outcome, None, trip)
+            if found.stale is None:
+                self._tell(question, found, outcome, policy, caller)
+                yield begun
+                return
+            try:  # whether this is a miss is known when a backend has answered
+                yield begun
+            finally:
+                self._tell(question, begun.found, begun.outcome, policy, caller)
+
+    def _tell(self, question: Question, found: Found, outcome: Outcome, policy: Policy, caller: Caller) -> None:
+        """Tell everybody who follows requests what the cache does with this one."""
+        self._stats.served(caller.tenant, outcome)
+        if outcome.stale:
+            telemetry.stale(outcome.reason)
+        for follower in self._followers:
+            follower.served(question, found, outcome, policy, caller)
+
+    def _serves_stale(self, begun: _Begun, question: Question, error: Exception) -> bool:
+        """Whether a stale answer is served in place of the backends' failure; `begun` has it then."""
+        entry = begun.found.stale
+        if entry is None or begun.outcome.status is not Status.MISS or not stale.is_unwell(error):
+            return False
+        begun.found = replace(begun.found, result=Hit(entry, Tier.L1, 1.0, stale.IF_ERROR, stale=True), shadow=False)
+        seconds = begun.outcome.latency_seconds
+        begun.outcome = outcome_of(question, begun.found, seconds=seconds, now=self._clock())
+        begun.stored = entry.answer
+        _log.info("stale answer served", extra={"key": question.key, "cause": type(error).__name__})
+        return True
+
+    async def _arriving(
+        self, trip: Trip | None, question: Question, caller: Caller
+    ) -> AsyncGenerator[bytes | list[Batch], None]:
+        """An answer as it comes from the backends."""
+        if trip is not None:
+            async with aclosing(told(trip.flight)) as parts:
+                async for part in parts:
+                    yield part
+            return
+        async with aclosing(self._upstream.stream(question, caller=caller)) as batches:
+            async for batch in batches:
+                yield [batch]
 
     async def _looked_up(
         self, question: Question, place: Place, policy: Policy, depart: Callable[[Found], Trip] | None

@@ -17,15 +17,31 @@ _STORES = Counter("synapse_cache_stores_total", "Answers by whether they were ac
 _FAILURES = Counter("synapse_cache_dependency_failures_total", "Calls that a dependency failed.", ["dependency"])
 _COLLAPSED = Counter("synapse_cache_collapsed_total", "Requests that shared a backend call begun by another.")
 _SHADOW_HITS = Counter("synapse_cache_shadow_hits_total", "Hits by meaning that were decided and not served.")
-_TOKENS_SAVED = Counter("synapse_cache_tokens_saved_total", "Tokens that hits saved: what the answers once cost.")
-_COST_SAVED = Counter(
-    "synapse_cache_cost_saved_dollars_total", "US dollars that hits saved, by the prices when the answers were made."
+_TOKENS_SAVED = Counter(
+    "synapse_cache_tokens_saved_total", "Tokens that hits saved: what the answers once cost.", ["model"]
 )
+_COST_SAVED = Counter(
+    "synapse_cache_cost_saved_dollars_total",
+    "US dollars that hits saved, by the prices when the answers were made.",
+    ["model"],
+)
+_SECONDS_SAVED = Counter(
+    "synapse_cache_saved_seconds_total",
+    "Time that hits saved: what the answers once took, less what serving them took.",
+    ["model"],
+)
+_LOG_DROPPED = Counter("synapse_cache_log_dropped_total", "Requests that found no room in the queue to the log.")
+_SAVINGS_DROPPED = Counter("synapse_cache_savings_dropped_total", "Requests that savings were not counted of.")
+_MOST_MODELS = 50
+_OTHER_MODEL = "(other)"
 _REJECTED = Counter(
     "synapse_cache_rejected_entries_total", "Stored values that were no whole entry of the place.", ["store", "reason"]
 )
 _JOURNAL_FAILURES = Counter("synapse_cache_journal_failures_total", "Batches of journal writes that failed.")
 _PENDING = Gauge("synapse_cache_journal_pending", "Answers accepted and not yet in every store.")
+
+_STALE = Counter("synapse_cache_stale_total", "Answers served past their end, by why.", ["reason"])
+_REFRESHES = Counter("synapse_cache_refreshes_total", "Calls behind stale answers by what became of them.", ["result"])
 
 
 def looked_up(status: str, tier: str, reason: str, seconds: float) -> None:
@@ -61,10 +77,26 @@ def shadow_hit() -> None:
     _SHADOW_HITS.inc()
 
 
-def saved(tokens: int, dollars: float) -> None:
-    """Count the tokens and the money that a hit saved."""
-    _TOKENS_SAVED.inc(tokens)
-    _COST_SAVED.inc(dollars)
+def saved(model: str, tokens: int, dollars: float, seconds: float) -> None:
+    """Count what a hit saved; models after the first 50 are counted together."""
+    counters = _by_model.get(model)
+    if counters is None:
+        label = model if len(_by_model) < _MOST_MODELS else _OTHER_MODEL
+        counters = tuple(counter.labels(label) for counter in (_TOKENS_SAVED, _COST_SAVED, _SECONDS_SAVED))
+        if label == model:
+            _by_model[model] = counters
+    for counter, amount in zip(counters, (tokens, dollars, seconds), strict=True):
+        counter.inc(amount)
+
+
+def log_dropped() -> None:
+    """Count one request that is not logged."""
+    _LOG_DROPPED.inc()
+
+
+def savings_dropped() -> None:
+    """Count one request whose savings are not counted."""
+    _SAVINGS_DROPPED.inc()
 
 
 def journal_pending(count: int) -> None:
@@ -80,3 +112,16 @@ def entry_rejected(store: str, reason: str) -> None:
 def journal_failed() -> None:
     """Count one batch of journal writes or one sync that failed."""
     _JOURNAL_FAILURES.inc()
+
+
+_by_model: dict[str, tuple[Counter, ...]] = {}
+
+
+def stale(reason: str) -> None:
+    """Count one answer served past its end."""
+    _STALE.labels(reason).inc()
+
+
+def refreshed(result: str) -> None:
+    """Count one call behind a stale answer: "refreshed", "not_stored" or "failed"."""
+    _REFRESHES.labels(result).inc()
