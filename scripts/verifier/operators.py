@@ -26,6 +26,14 @@ _TAILS = (
     " Anyone?", " I can't figure it out.", " Please help me out.", " Just curious.",
 )  # fmt: skip
 _ARTICLE = re.compile(r"(?i)(?<=\w )(?:the|an?) (?=\w)")
+_FRONTED = re.compile(
+    r"^((?:what|how|who|where|which|why|can|is|are|do|does|should) [^.?]*)"
+    r" ((during|before|after|without) (?:the |a |an |my )?[\w'-]+"
+    r"|(in) (?-i:[A-Z])\w+|(on) \w+day|(in) (?:18|19|20)\d\d)\??$",
+    re.IGNORECASE,
+)
+_HELD = re.compile(r".* (?:is|are|than|look|people|and|or)$")
+_PAIRED = re.compile(r"\b(?!between|of)([a-z]+ )([A-Z]\w+) (and|or) ([A-Z]\w+)\b(?! [A-Z])(?!')")
 _ASKING = ("can you tell me ", "could you tell me ", "do you know ", "i want to know ", "tell me ", "I'd like to know ",
            "please tell me ", "would you mind telling me ")  # fmt: skip
 _CONTRACTED = (
@@ -34,7 +42,7 @@ _CONTRACTED = (
     ("was not", "wasn't"), ("were not", "weren't"), ("can not", "can't"), ("cannot", "can't"), ("could not",
     "couldn't"),
     ("should not", "shouldn't"), ("would not", "wouldn't"), ("will not", "won't"), ("have not", "haven't"),
-    ("has not", "hasn't"), ("i am", "i'm"), ("i have", "i've"), ("i will", "i'll"), ("it is", "it's"),
+    ("has not", "hasn't"), ("i am", "i'm"), ("i will", "i'll"), ("it is", "it's"),
     ("you are", "you're"), ("they are", "they're"), ("i would", "i'd"), ("there is", "there's"), ("let us", "let's"),
 )  # fmt: skip
 # Words that may stand for each other in nearly every question.
@@ -121,6 +129,21 @@ def misspell(text: str, rng: random.Random) -> str:
     return text[:place] + text[place + 1 :] if way < 0.7 else text[:place] + text[place] + text[place:]
 
 
+def front(text: str, _rng: random.Random) -> str:
+    """The circumstance at the end of a question in front: "in Rome, where can I park"."""
+    found = _FRONTED.match(text)
+    if not found or text.isupper() or _HELD.match(found[1]):
+        return text
+    if f" {found[2].split()[0].lower()} " in found[1].lower():
+        return text
+    return f"{found[2]}, {found[1][:1].lower()}{found[1][1:]}"
+
+
+def turn(text: str, _rng: random.Random) -> str:
+    """Two names joined by "and" or "or" in the other order."""
+    return _PAIRED.sub(r"\1\4 \3 \2", text, count=1)
+
+
 def forum(text: str, rng: random.Random) -> str:
     """A sentence around the question, as in a forum."""
     asked = text[:1].upper() + text[1:]
@@ -154,6 +177,10 @@ def vary(text: str, rng: random.Random, *, strength: float = 1.0) -> str:
         text = misspell(text, rng)
     if rng.random() < 0.03 * strength:
         text = hesitate(text, rng)
+    if rng.random() < 0.1 * strength:
+        text = front(text, rng)
+    if rng.random() < 0.1 * strength:
+        text = turn(text, rng)
     if rng.random() < 0.05 * strength:
         text = telegraph(text, rng)
     if rng.random() < 0.04 * strength:

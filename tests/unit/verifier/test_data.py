@@ -100,6 +100,30 @@ def test_a_variant_keeps_numbers_and_names():
     assert all("1984" in text and "peru" in text.lower() for text in varied)
 
 
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("where can I park in Rome?", "in Rome, where can I park"),
+        ("what is cheaper in Peru than in Chile", "what is cheaper in Peru than in Chile"),
+        ("how do I turn on the radio", "how do I turn on the radio"),
+    ],
+)
+def test_only_a_circumstance_moves_to_the_front(text, said):
+    assert operators.front(text, random.Random(0)) == said
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("should I learn Rust or Go", "should I learn Go or Rust"),
+        ("films with Anna Bell and Omar Cook", "films with Anna Bell and Omar Cook"),
+        ("flights between Rome and Oslo", "flights between Rome and Oslo"),
+    ],
+)
+def test_only_single_names_trade_places_around_and(text, said):
+    assert operators.turn(text, random.Random(0)) == said
+
+
 def test_questions_to_a_database_differ_when_they_should():
     questions = Questions(random.Random(7))
     assert all(questions.near_miss(query) != query for query in (questions.query() for _ in range(300)))
