@@ -33,7 +33,7 @@ class GetSavingsRequest(_message.Message):
     """The tenant, for admins; empty means the caller's own, and every tenant for an admin."""
     @_builtins.property
     def window(self) -> _duration_pb2.Duration:
-        """How far back; unset means since the beginning."""
+        """How far back: every UTC day that it touches counts whole; unset means all that is kept, 400 days."""
 
     def __init__(
         self,
@@ -64,7 +64,7 @@ class GetSavingsResponse(_message.Message):
 
     @_builtins.property
     def by_model(self) -> _containers.RepeatedCompositeFieldContainer[Global___Savings]:
-        """By tenant and model, largest savings first."""
+        """By tenant and model, largest savings first; at most 1,000."""
 
     @_builtins.property
     def by_day(self) -> _containers.RepeatedCompositeFieldContainer[Global___Savings]:
@@ -106,7 +106,7 @@ class Savings(_message.Message):
     day: _builtins.str
     """Of which day, YYYY-MM-DD in UTC; empty for a sum."""
     requests: _builtins.int
-    """Requests looked up."""
+    """Requests looked up, bypasses and previews left out."""
     hits: _builtins.int
     """Of these, answered from the cache."""
     tokens_saved: _builtins.int
@@ -137,7 +137,7 @@ Global___Savings: _TypeAlias = Savings  # noqa: Y015
 
 @_typing.final
 class ListRequestLogsRequest(_message.Message):
-    """Asks for logged requests of the caller's tenant."""
+    """Asks for logged requests of the caller's tenant. A viewer may not: they are other callers' requests, too."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -253,7 +253,7 @@ Global___GetRequestLogResponse: _TypeAlias = GetRequestLogResponse  # noqa: Y015
 
 @_typing.final
 class ListSimilarRequestLogsRequest(_message.Message):
-    """Asks for logged requests like one."""
+    """Asks for logged requests like one, by the vectors of their questions."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -279,7 +279,9 @@ Global___ListSimilarRequestLogsRequest: _TypeAlias = ListSimilarRequestLogsReque
 
 @_typing.final
 class ListSimilarRequestLogsResponse(_message.Message):
-    """Logged requests like one, most similar first."""
+    """Logged requests like one, most similar first: of those that asked the same only the newest, and none that asked what
+    the one did. Empty when the log has no vector of its question.
+    """
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -317,6 +319,10 @@ class RequestLog(_message.Message):
     PROMPT_FIELD_NUMBER: _builtins.int
     SHADOW_FIELD_NUMBER: _builtins.int
     SIMILARITY_FIELD_NUMBER: _builtins.int
+    BEST_SIMILARITY_FIELD_NUMBER: _builtins.int
+    BEST_VETO_FIELD_NUMBER: _builtins.int
+    BAR_FIELD_NUMBER: _builtins.int
+    MAX_ERROR_FIELD_NUMBER: _builtins.int
     id: _builtins.str
     """The request's id, as in the header `x-request-id`."""
     tenant: _builtins.str
@@ -333,13 +339,21 @@ class RequestLog(_message.Message):
     """Whether the decision was only recorded: the answer came from the backend."""
     similarity: _builtins.float
     """Cosine similarity to the request asked about; only in lists of similar ones."""
+    best_similarity: _builtins.float
+    """Cosine similarity of the best candidate; unset when there was none."""
+    best_veto: _builtins.str
+    """Why the best candidate was refused whatever its probability, such as "number"; empty when nothing spoke against it."""
+    bar: _builtins.float
+    """Largest probability of a wrong answer that could have been served; unset when none was compared."""
+    max_error: _builtins.float
+    """Largest share of wrong answers that held for the request, 0 to 1."""
     @_builtins.property
     def time(self) -> _timestamp_pb2.Timestamp:
         """When."""
 
     @_builtins.property
     def outcome(self) -> _outcome_pb2.Outcome:
-        """What the cache did."""
+        """What the cache did when it was asked; what the backend's answer brought later is not in the log."""
 
     def __init__(
         self,
@@ -354,15 +368,27 @@ class RequestLog(_message.Message):
         prompt: _builtins.str = ...,
         shadow: _builtins.bool = ...,
         similarity: _builtins.float | None = ...,
+        best_similarity: _builtins.float | None = ...,
+        best_veto: _builtins.str = ...,
+        bar: _builtins.float | None = ...,
+        max_error: _builtins.float = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_probability", b"_probability", "_similarity", b"_similarity", "outcome", b"outcome", "probability", b"probability", "similarity", b"similarity", "time", b"time"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_bar", b"_bar", "_best_similarity", b"_best_similarity", "_probability", b"_probability", "_similarity", b"_similarity", "bar", b"bar", "best_similarity", b"best_similarity", "outcome", b"outcome", "probability", b"probability", "similarity", b"similarity", "time", b"time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_probability", b"_probability", "_similarity", b"_similarity", "id", b"id", "model", b"model", "namespace", b"namespace", "outcome", b"outcome", "probability", b"probability", "prompt", b"prompt", "shadow", b"shadow", "similarity", b"similarity", "tenant", b"tenant", "time", b"time"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_bar", b"_bar", "_best_similarity", b"_best_similarity", "_probability", b"_probability", "_similarity", b"_similarity", "bar", b"bar", "best_similarity", b"best_similarity", "best_veto", b"best_veto", "id", b"id", "max_error", b"max_error", "model", b"model", "namespace", b"namespace", "outcome", b"outcome", "probability", b"probability", "prompt", b"prompt", "shadow", b"shadow", "similarity", b"similarity", "tenant", b"tenant", "time", b"time"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__bar: _TypeAlias = _typing.Literal["bar"]  # noqa: Y015
+    _WhichOneofArgType__bar: _TypeAlias = _typing.Literal["_bar", b"_bar"]  # noqa: Y015
+    _WhichOneofReturnType__best_similarity: _TypeAlias = _typing.Literal["best_similarity"]  # noqa: Y015
+    _WhichOneofArgType__best_similarity: _TypeAlias = _typing.Literal["_best_similarity", b"_best_similarity"]  # noqa: Y015
     _WhichOneofReturnType__probability: _TypeAlias = _typing.Literal["probability"]  # noqa: Y015
     _WhichOneofArgType__probability: _TypeAlias = _typing.Literal["_probability", b"_probability"]  # noqa: Y015
     _WhichOneofReturnType__similarity: _TypeAlias = _typing.Literal["similarity"]  # noqa: Y015
     _WhichOneofArgType__similarity: _TypeAlias = _typing.Literal["_similarity", b"_similarity"]  # noqa: Y015
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__bar) -> _WhichOneofReturnType__bar | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__best_similarity) -> _WhichOneofReturnType__best_similarity | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__probability) -> _WhichOneofReturnType__probability | None: ...
     @_typing.overload

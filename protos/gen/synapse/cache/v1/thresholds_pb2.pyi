@@ -400,9 +400,9 @@ class Projection(_message.Message):
     cost_saved: _builtins.float
     """US dollars saved, by the table of prices."""
     expected_error: _builtins.float
-    """Expected share of requests answered wrongly, 0 to 1."""
+    """Expected share of requests answered wrongly, 0 to 1, by the calibrated probabilities."""
     error_bound: _builtins.float
-    """Upper bound of that share, at 95 % confidence."""
+    """Upper bound of that share at 95 % confidence, by Chernoff and Hoeffding, as far as the probabilities are right."""
     def __init__(
         self,
         *,
