@@ -33,7 +33,7 @@ _FRONTED = re.compile(
     re.IGNORECASE,
 )
 _HELD = re.compile(r".* (?:is|are|than|look|people|and|or)$")
-_PAIRED = re.compile(r"\b(?!between|of)([a-z]+ )([A-Z]\w+) (and|or) ([A-Z]\w+)\b(?! [A-Z])(?!')")
+_PAIRED = re.compile(r"\b(?!between|of)([a-z]+ )([A-Z]\w+) (and|or) ([A-Z]\w+)\b(?! (?:[A-Z]|in |on |at |to ))(?!')")
 _ASKING = ("can you tell me ", "could you tell me ", "do you know ", "i want to know ", "tell me ", "I'd like to know ",
            "please tell me ", "would you mind telling me ")  # fmt: skip
 _CONTRACTED = (
