@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
@@ -16,9 +16,11 @@ from synapse_cache.adapters.assembly import EventAssembler
 from synapse_cache.adapters.exact_memory import MemoryExactStore
 from synapse_cache.adapters.journal_memory import MemoryJournal
 from synapse_cache.adapters.questions import QuestionRules, question_of
+from synapse_cache.adapters.thresholds_memory import MemoryThresholdStore
 from synapse_cache.adapters.vectors_memory import MemoryVectorStore
 from synapse_cache.backfill import Backfill
 from synapse_cache.decision import StrictDecision
+from synapse_cache.followers import Follower
 from synapse_cache.invalidation import Invalidation
 from synapse_cache.lookup import Lookup, LookupRules, Stores
 from synapse_cache.model import Answer, Caller, Embedding, Outcome, Place, Policy, Question
@@ -27,7 +29,8 @@ from synapse_cache.ports import StoreUnavailable
 from synapse_cache.privacy import PersonalData
 from synapse_cache.read_through import ReadThrough, Served
 from synapse_cache.stats import Stats
-from synapse_cache.thresholds import FixedThresholds, Thresholds
+from synapse_cache.threshold_book import ThresholdBook
+from synapse_cache.thresholds import Thresholds
 from synapse_cache.trust import Trust
 from synapse_cache.vector_space import VectorSpace
 from synapse_cache.writer import Writer, WriteRules
@@ -135,6 +138,7 @@ class CacheWorld:
     recent: RecentWrites
     stats: Stats
     clock: Clock
+    thresholds: ThresholdBook
 
     async def ask(
         self,
@@ -177,7 +181,9 @@ async def _a_store(_fingerprint: str, _dimension: int) -> MemoryVectorStore:
 
 
 @asynccontextmanager
-async def cache_world(*, semantic: bool = True, hedge_after_seconds: float | None = None) -> AsyncIterator[CacheWorld]:
+async def cache_world(
+    *, semantic: bool = True, hedge_after_seconds: float | None = None, followers: Sequence[Follower] = ()
+) -> AsyncIterator[CacheWorld]:
     """The cache running in this process."""
     clock, embedder, upstream = Clock(), HashingEmbedder(), ScriptedUpstream()
     exact, space = MemoryExactStore(clock=clock), VectorSpace(embedder, _a_store)
@@ -185,7 +191,7 @@ async def cache_world(*, semantic: bool = True, hedge_after_seconds: float | Non
     guards = [Guard(n, budget_seconds=1, failures=(StoreUnavailable,)) for n in ("redis", "vectors", "embed")]
     stores = Stores(exact, space, embedder, *guards)
     journal, trust = MemoryJournal(), Trust()
-    thresholds = FixedThresholds(Thresholds(0.5, 0.5, 3600, 7200))
+    thresholds = ThresholdBook(Thresholds(0.5, 0.5, 3600, 7200), MemoryThresholdStore())
     recent = RecentWrites(capacity=100, seconds=60)
     writer = Writer(stores, journal, recent, WriteRules(thresholds, semantic), clock=clock)
     lookup = Lookup(stores, StrictDecision(), trust, recent, LookupRules(thresholds, semantic, 8), clock=clock)
@@ -196,6 +202,7 @@ async def cache_world(*, semantic: bool = True, hedge_after_seconds: float | Non
         Backfill(stores),
         upstream,
         stats,
+        followers=followers,
         assembler=EventAssembler,
         upstream_timeout_seconds=30,
         hedge_after_seconds=hedge_after_seconds,
@@ -203,4 +210,6 @@ async def cache_world(*, semantic: bool = True, hedge_after_seconds: float | Non
     )
     invalidation = Invalidation(stores, writer, recent, lookup)
     async with background(writer=writer.run):
-        yield CacheWorld(cache, invalidation, writer, lookup, upstream, embedder, stores, journal, recent, stats, clock)
+        yield CacheWorld(
+            cache, invalidation, writer, lookup, upstream, embedder, stores, journal, recent, stats, clock, thresholds
+        )
