@@ -25,99 +25,36 @@ _NOT = (
     ("has", "hasn't"), ("to", "not to"), ("must", "must not"), ("am", "am not"), ("were", "weren't"),
 )  # fmt: skip
 _FUNCTION = frozenset(
-    [
-        "a",
-        "an",
-        "the",
-        "of",
-        "in",
-        "on",
-        "at",
-        "to",
-        "for",
-        "from",
-        "by",
-        "with",
-        "and",
-        "or",
-        "is",
-        "are",
-        "was",
-        "were",
-        "be",
-        "been",
-        "do",
-        "does",
-        "did",
-        "what",
-        "which",
-        "who",
-        "how",
-        "why",
-        "when",
-        "where",
-        "can",
-        "could",
-        "should",
-        "would",
-        "will",
-        "may",
-        "i",
-        "me",
-        "my",
-        "you",
-        "your",
-        "it",
-        "its",
-        "that",
-        "this",
-        "there",
-        "if",
-        "not",
-        "no",
-        "than",
-        "as",
-        "into",
-        "about",
-        "have",
-        "has",
-        "had",
-        "please",
-        "tell",
-        "show",
-        "list",
-        "give",
-        "we",
-        "us",
-        "our",
-        "they",
-        "them",
-        "their",
-        "he",
-        "she",
-        "his",
-        "her",
-        "so",
-        "just",
-        "any",
-        "all",
-        "some",
-        "am",
-    ],
+    re.findall(
+        r"\S+",
+        """
+        a an the of in on at to for from by with and or is are was were be been do does did what which
+        who how why when where can could should would will may i me my you your it its that this there if
+        not no than as into about have has had please tell show list give we us our they them their he
+        she his her so just any all some am
+        """,
+    )
 )
 # Words that a question can do without.
 _SPARE = frozenset(
-    """please really just actually currently exactly also possible able want need like know get help tell find way
+    re.findall(
+        r"\S+",
+        """please really just actually currently exactly also possible able want need like know get help tell find way
     different total being going trying kind type sort thank thanks hello hi hey ok then now already still maybe quick
     question good give assistant there here let see sure very much many lot right look make take go use name located
-    offered available called existing listed current wondering""".split(),
+    offered available called existing listed current wondering""",
+    )
 )
 # Outside of frames another tense or owner often asks for the same, and these words have uses without an opposite.
-_LOOSE = frozenset("is was are were do did does my your how what like can top".split())
+_LOOSE = frozenset(
+    re.findall(r"\S+", "is was are were do did does my your how what like can top show long back up this")
+)
 # Words with an opposite only in company of one of these.
 _ONLY_WITH = {"to": ("from",), "on": ("turn", "switch", "put"), "off": ("turn", "switch", "put")}
 # After these stands a noun or its adjective: two such words trade places without breaking the sentence.
-_BEFORE_NOUNS = frozenset("a an the of in from for on with my at by about into without before after under".split())
+_BEFORE_NOUNS = frozenset(
+    re.findall(r"\S+", "a an the of in from for on with my at by about into without before after under")
+)
 _JOINING = frozenset(("and", "or", "&"))
 _TOKEN = re.compile(r"[A-Za-z][A-Za-z'-]*|\d[\d,.:]*\d|\d|\s+|.", re.DOTALL)
 _NUMBER = re.compile(r"\d[\d,.]*\d|\d")
