@@ -1,9 +1,12 @@
-"""Does a text name a person or an account? Such prompts are matched by exact key only, or not stored, by policy."""
+"""What happens to prompts that name a person or an account, or ask about the caller's own affairs."""
 
 from __future__ import annotations
 
-import re
 from enum import StrEnum
+
+from synapse_cache import identifiers
+
+_LONGEST_SCANNED = 20_000
 
 
 class PersonalData(StrEnum):
@@ -14,20 +17,17 @@ class PersonalData(StrEnum):
     NO_STORE = "no_store"
 
 
-_IDENTIFIERS = re.compile(
-    r"""
-      [\w.+-]+@[\w-]+\.[\w.-]+                                  # an e-mail address
-    | (?<![\w.])\+?\d(?:[\s().-]?\d){8,}(?![\w])                # a phone, card or account number: 9 digits and more
-    | \b[A-Z]{2}\d{2}(?:\s?[A-Z0-9]{4}){3,7}(?:\s?[A-Z0-9]{1,4})?\b   # an IBAN
-    | \b\d{3}-\d{2}-\d{4}\b                                     # a social security number
-    | \b[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}\b   # a UUID
-    | \b(?:sk|pk|ghp|xox[abp])[-_][A-Za-z0-9_-]{16,}            # a secret key
-    """,
-    re.VERBOSE | re.ASCII,
-)
-_LONGEST_SCANNED = 20_000
+class PersonalState(StrEnum):
+    """What happens to a prompt about the caller's own affairs, such as "what is my balance"."""
+
+    ALLOW = "allow"
+    """Nothing: it is matched by meaning, and shared, like any other."""
+    EXACT_ONLY = "exact_only"
+    """It is matched by its exact key only."""
+    BY_USER = "by_user"
+    """It is matched by its exact key only, and that key contains the end user whom the request names."""
 
 
 def has_identifiers(text: str) -> bool:
     """Whether `text` holds what looks like a personal identifier; texts beyond 20,000 characters count as if."""
-    return len(text) > _LONGEST_SCANNED or _IDENTIFIERS.search(text) is not None
+    return len(text) > _LONGEST_SCANNED or identifiers.kind(text) is not None
