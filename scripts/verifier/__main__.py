@@ -6,9 +6,10 @@ import argparse
 from pathlib import Path
 
 from scripts.verifier import network
-from scripts.verifier.encode import Encoder
 from scripts.verifier.generate import Recipe, make
 from scripts.verifier.train import Schedule, train
+
+from synapse_cache.adapters.verifier_encoding import Encoder
 
 
 def _train(args: argparse.Namespace) -> None:

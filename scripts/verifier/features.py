@@ -7,10 +7,10 @@ from collections import Counter
 
 import numpy as np
 from numpy.typing import NDArray
-from scripts.verifier.alignment import Mark, align
-from scripts.verifier.canonical import normal, tidy
 
 from synapse_cache.decision import VetoReason, analyse, veto
+from synapse_cache.decision.alignment import Mark, align
+from synapse_cache.decision.canonical import normal, tidy
 
 _WORD = re.compile(r"[a-z]+|\d[\d,.:]*|[^\w\s]")
 _FILLING = frozenset(

@@ -131,7 +131,7 @@ def _bases(rng: random.Random, data: Path | None, recipe: Recipe) -> list[tuple[
 
 
 def _permissive(rng: random.Random, data: Path, counts: dict[str, int], recipe: Recipe) -> list[Pair]:
-    """The labelled sets: every pair once, then again with varied surfaces until the share is full."""
+    """The labelled sets: as many repeats as near misses until the share is full."""
     found: list[Pair] = []
     labelled = _kept(corpora.labelled(data), recipe)
     for name in corpora.INTENT_SETS:
@@ -142,8 +142,17 @@ def _permissive(rng: random.Random, data: Path, counts: dict[str, int], recipe: 
         counts = counts | {"text2sql": counts["text2sql"] // 2}
     for name in corpora.PAIR_SETS:
         rows = [pair for pair in labelled if pair.family == name]
-        for turn in range(counts.get(name, 0)):
-            pair = rows[turn % len(rows)] if turn < len(rows) else rng.choice(rows)
-            again = _varied(pair, rng) if turn >= len(rows) else pair
-            found.append(again or pair)
+        found += _balanced(rng, rows, counts.get(name, 0))
+    return found
+
+
+def _balanced(rng: random.Random, rows: list[Pair], count: int) -> list[Pair]:
+    """As many repeats as near misses: every pair as it is, then again with a varied surface."""
+    found: list[Pair] = []
+    for label in (0, 1):
+        of = [pair for pair in rows if pair.label == label]
+        rng.shuffle(of)
+        for turn in range(count // 2 if of else 0):
+            pair = of[turn % len(of)]
+            found.append((_varied(pair, rng) if turn >= len(of) else None) or pair)
     return found

@@ -6,7 +6,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-from scripts.verifier.alignment import KINDS
+from synapse_cache.decision.alignment import KINDS
 
 WIDTH, HEADS = 384, 12
 _EPSILON = 1e-12

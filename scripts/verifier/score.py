@@ -10,7 +10,9 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scripts.verifier.encode import Encoded, Encoder, by_length, pad
+from scripts.verifier.encode import by_length, pad
+
+from synapse_cache.adapters.verifier_encoding import Encoded, Encoder
 
 
 class Scorer:

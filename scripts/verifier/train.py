@@ -13,8 +13,10 @@ from typing import Any
 
 import numpy as np
 from scripts.verifier import network
-from scripts.verifier.encode import Encoded, Encoder, pad
+from scripts.verifier.encode import pad
 from scripts.verifier.pairs import Pair
+
+from synapse_cache.adapters.verifier_encoding import Encoded, Encoder
 
 _BUCKET_BATCHES = 24
 _CHECKPOINT_STEPS = 500

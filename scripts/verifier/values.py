@@ -77,18 +77,6 @@ def vocabulary() -> dict[str, tuple[Value, ...]]:
     return found
 
 
-@cache
-def opposites() -> dict[str, tuple[str, ...]]:
-    """For a word the words that turn an answer round when they stand in its place."""
-    found: dict[str, tuple[str, ...]] = {}
-    for line in (DATA / "opposites.txt").read_text().splitlines():
-        for pair in () if line.startswith("#") else line.split(" | "):
-            one, two = pair.split()
-            found[one] = (*found.get(one, ()), two)
-            found[two] = (*found.get(two, ()), one)
-    return found
-
-
 def in_words(number: int) -> str:
     """A number below a million in English words."""
     if number < 20:

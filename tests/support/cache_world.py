@@ -19,7 +19,7 @@ from synapse_cache.adapters.questions import QuestionRules, question_of
 from synapse_cache.adapters.thresholds_memory import MemoryThresholdStore
 from synapse_cache.adapters.vectors_memory import MemoryVectorStore
 from synapse_cache.backfill import Backfill
-from synapse_cache.decision import StrictDecision
+from synapse_cache.decision import Calibration, VerifiedDecision
 from synapse_cache.followers import Follower
 from synapse_cache.invalidation import Invalidation
 from synapse_cache.lookup import Lookup, LookupRules, Stores
@@ -39,7 +39,14 @@ from synapse_runtime.background import background
 from synapse_runtime.guard import Guard
 from tests.support.clock import Clock
 
+CALIBRATION = Calibration(8.0, 0.85, (0.0, 4.0), (0.0, 4.0), 0.003)
+"""Of no model: rises with the score, and is as sure of what the texts settle as the one that ships."""
 RULES = QuestionRules(1.0, PersonalData.EXACT_ONLY)
+
+
+async def unsure(_asked: str, _stored: str) -> float | None:
+    """A verifier that has no word, so that the texts alone decide."""
+    return None
 
 
 def a_request(
@@ -194,7 +201,8 @@ async def cache_world(
     thresholds = ThresholdBook(Thresholds(0.5, 0.5, 3600, 7200), MemoryThresholdStore())
     recent = RecentWrites(capacity=100, seconds=60)
     writer = Writer(stores, journal, recent, WriteRules(thresholds, semantic), clock=clock)
-    lookup = Lookup(stores, StrictDecision(), trust, recent, LookupRules(thresholds, semantic, 8), clock=clock)
+    decision = VerifiedDecision(CALIBRATION, unsure)
+    lookup = Lookup(stores, decision, trust, recent, LookupRules(thresholds, semantic, 8), clock=clock)
     stats = Stats()
     cache = ReadThrough(
         lookup,

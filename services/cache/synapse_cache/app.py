@@ -19,9 +19,10 @@ from synapse_cache.adapters.journal_file import FileJournal
 from synapse_cache.adapters.questions import QuestionRules
 from synapse_cache.adapters.router_grpc import GrpcUpstream
 from synapse_cache.adapters.vectors_memory import MemoryVectorStore
+from synapse_cache.assembly.analytics import analytics
+from synapse_cache.adapters.verifying import opened_decision
 from synapse_cache.assembly.thresholds import threshold_book
 from synapse_cache.backfill import Backfill
-from synapse_cache.decision import StrictDecision
 from synapse_cache.invalidation import Invalidation
 from synapse_cache.lookup import Lookup, LookupRules, Stores
 from synapse_cache.overlay import RecentWrites
@@ -114,8 +115,10 @@ async def _cache(settings: CacheSettings, mesh: MeshSettings) -> AsyncIterator[t
         stack.push_async_callback(backfill.drain, seconds=_DRAIN_SECONDS)
         trust = Trust()
         rules = LookupRules(thresholds, settings.semantic, settings.max_candidates)
-        lookup = Lookup(stores, StrictDecision(), trust, recent, rules)
+        decision = await stack.enter_async_context(opened_decision(settings.verifier))
+        lookup = Lookup(stores, decision, trust, recent, rules)
         upstream = GrpcUpstream(router, metadata, timeout_seconds=settings.upstream_timeout_seconds)
+        told = await stack.enter_async_context(analytics(settings, thresholds))
         hedge_ms = settings.hedge_after_ms
         cache = ReadThrough(
             lookup,
@@ -123,6 +126,7 @@ async def _cache(settings: CacheSettings, mesh: MeshSettings) -> AsyncIterator[t
             backfill,
             upstream,
             stats,
+            followers=(trust,),
             assembler=EventAssembler,
             upstream_timeout_seconds=settings.upstream_timeout_seconds,
             hedge_after_seconds=None if hedge_ms is None else hedge_ms / 1000,
@@ -132,6 +136,7 @@ async def _cache(settings: CacheSettings, mesh: MeshSettings) -> AsyncIterator[t
             EntriesRpc(Invalidation(stores, writer, recent, lookup), embedder=lambda: space.fingerprint),
             StatisticsRpc(Report(stats, stores, journal, space)),
             ThresholdsRpc(thresholds),
+            *told.faces,
         )
 
 

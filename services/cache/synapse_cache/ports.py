@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
+from enum import StrEnum
 from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 
 if TYPE_CHECKING:
-    from synapse_cache.model import Answer, Caller, Embedding, Entry, Match, Place, Question, Vector
+    from synapse_cache.conditions import Conditions, Page, Ref
+    from synapse_cache.feedback import Limit
+    from synapse_cache.model import Answer, CallKey, Caller, Embedding, Entry, Match, Place, Question, Vector
     from synapse_cache.news import Heard, Parcel
+    from synapse_cache.relations import Relation
     from synapse_cache.request_log import Logged
     from synapse_cache.savings import Account, Saved
     from synapse_cache.thresholds import Level
@@ -33,6 +37,7 @@ class ExactStore(Protocol):
         The entry is None when there is none, when it is of another epoch than the current one, or when it is expired;
         with `stale`, one that is past its `expires_at` comes, too, as long as it is kept.
         `place.epoch`, when above 0, is the epoch that the caller last knew: it is taken up again if the store lost it.
+        No epoch is ever lower than one that was known.
         """
 
     async def put(self, entry: Entry, *, alias_keys: Sequence[str] = ()) -> None:
@@ -50,8 +55,21 @@ class ExactStore(Protocol):
     async def delete_key(self, place: Place, key: str) -> Entry | None:
         """Remove the entry that `key` leads to, as `delete`."""
 
-    async def flush(self, tenant: str, namespace: str) -> int:
-        """Start a new epoch of the namespace: everything in it is dead at once. Returns the new epoch."""
+    async def remove(self, tenant: str, refs: Sequence[Ref]) -> None:
+        """Remove entries of the tenant with every key they are stored under, as `delete`."""
+
+    async def select(self, tenant: str, conditions: Conditions, *, limit: int, after: str = "") -> Page:
+        """Part of a walk through the tenant's entries that meet `conditions`; it begins and ends with an empty `after`.
+
+        It has looked at `limit` entries or so. Dead epochs may be shown. Of likeness nothing is known here: where it is
+        asked for, every entry with a prompt meets it.
+        """
+
+    async def flush(self, tenant: str, namespace: str | None) -> int:
+        """Start a new epoch of the namespace, or of all the tenant's: everything in it is dead at once.
+
+        Returns the new epoch, which is greater than that of any entry there.
+        """
 
     async def ping(self) -> None:
         """Return when the store answers."""
@@ -63,8 +81,11 @@ class ExactStore(Protocol):
 class VectorStore(Protocol):
     """L2: entries by the meaning of their prompt, inside a place and a scope. Every method raises StoreUnavailable.
 
-    A store belongs to one vector space: it is opened for a fingerprint and a dimension.
+    A store belongs to one vector space: it is opened for a fingerprint and a dimension. `shared` says whether other
+    replicas use the same one.
     """
+
+    shared: bool
 
     async def search(
         self, vector: Vector, *, place: Place, scope: str, limit: int, min_similarity: float, now: float
@@ -80,8 +101,20 @@ class VectorStore(Protocol):
     async def delete(self, tenant: str, entry_ids: Sequence[str]) -> int:
         """Remove entries of the tenant by id; returns how many there were."""
 
-    async def delete_namespace(self, tenant: str, namespace: str, *, before_epoch: int) -> int:
-        """Remove a namespace's entries of epochs below `before_epoch`; returns how many there were, -1 if unknown."""
+    async def select(self, tenant: str, conditions: Conditions, *, now: float, limit: int, after: str = "") -> Page:
+        """Part of a walk through the tenant's live entries that meet `conditions`.
+
+        It begins and ends with an empty `after` and looks at about `limit` entries at a time; dead epochs may be shown.
+        """
+
+    async def present(self, tenant: str, entry_ids: Sequence[str]) -> set[str]:
+        """Those of the ids that are there, expired or not."""
+
+    async def delete_namespace(self, tenant: str, namespace: str | None, *, before_epoch: int) -> int:
+        """Remove entries of epochs below `before_epoch` of a namespace, or of all the tenant's.
+
+        Returns how many there were, -1 if unknown.
+        """
 
     async def expire(self, *, now: float) -> int:
         """Remove entries whose `semantic_expires_at` has passed; returns how many there were, -1 if unknown."""
@@ -145,6 +178,47 @@ class Journal(Protocol):
         """Write what is unwritten."""
 
 
+class Lease(StrEnum):
+    """How a lease stands: the asker's own, another's, nobody's, or lately let go of by one whose answer none may share."""
+
+    OWN = "own"
+    TAKEN = "taken"
+    FREE = "free"
+    UNSHARED = "unshared"
+
+
+class Leases(Protocol):
+    """Which replica asks a backend for all of them; every method but `run` raises StoreUnavailable.
+
+    A lease belongs to whoever holds its token, for as long as it is renewed.
+    """
+
+    @property
+    def alone(self) -> bool:
+        """Whether there is no other replica to share with; False where that is not known."""
+
+    async def acquire(self, call: CallKey, token: str, *, seconds: float) -> Lease:
+        """Take the lease of `call` unless another has it: OWN; else TAKEN, or UNSHARED for a moment after that one."""
+
+    async def renew(self, held: Mapping[CallKey, str], *, seconds: float) -> None:
+        """Keep leases, given with their tokens, for so long from now; one that was lost stays lost."""
+
+    async def release(self, call: CallKey, token: str, *, stored: bool) -> None:
+        """Let go of the lease if `token` holds it still; without `stored`, those who wait shall wait for nobody."""
+
+    async def wait(self, call: CallKey, *, seconds: float) -> Lease:
+        """How the lease stands once its holder has let go or lost it, FREE or UNSHARED; TAKEN after `seconds`."""
+
+    async def flush(self, tenant: str | None) -> None:
+        """Tell every other replica to let nobody join the calls of a tenant, or of all."""
+
+    async def run(self, flushed: Callable[[str | None], None]) -> None:
+        """Hear what other replicas tell, until cancelled; `flushed` is called for their `flush`."""
+
+    async def close(self) -> None:
+        """Let go of every connection."""
+
+
 class ThresholdStore(Protocol):
     """The levels of thresholds that were set, by tenant, that of all tenants by "": they are one thing of one version.
 
@@ -182,6 +256,66 @@ class TrustStore(Protocol):
 
     async def places(self, *, limit: int) -> list[Place]:
         """At most `limit` namespaces that something is known about, the latest told of first."""
+
+    async def close(self) -> None:
+        """Let go of every connection."""
+
+
+class KinshipStore(Protocol):
+    """The relations of wordings that all replicas know, by tenant and namespace. Every method raises StoreUnavailable.
+
+    A namespace that nothing was added to for ninety days is forgotten.
+    """
+
+    async def add(self, relations: Sequence[tuple[Home, Relation]]) -> None:
+        """Add relations; of each namespace the newest MOST_RELATIONS are kept. Adding them again changes nothing."""
+
+    async def load(self, home: Home) -> list[Relation]:
+        """All that is known of a namespace, in no order."""
+
+    async def cursor(self) -> str:
+        """Where `changes` goes on from to tell what is added from now on."""
+
+    async def changes(self, cursor: str, *, limit: int) -> tuple[str, list[tuple[Home, Relation]]]:
+        """The oldest relations added after `cursor`, at most `limit`, and where to go on; of many, only the newest."""
+
+    async def close(self) -> None:
+        """Let go of every connection."""
+
+
+class TraceStore(Protocol):
+    """Which answers were served to another wording than their own, for a day. Every method raises StoreUnavailable."""
+
+    async def note(self, tenant: str, traces: Sequence[Trace]) -> None:
+        """Remember traces; of a tenant the newest MOST_TRACES are kept. A wording keeps its first that has traits."""
+
+    async def by_request(self, tenant: str, request_id: str) -> Trace | None:
+        """What was served to a request."""
+
+    async def by_wording(self, tenant: str, wording: str) -> Trace | None:
+        """What was served to a wording, by its digest."""
+
+    async def close(self) -> None:
+        """Let go of every connection."""
+
+
+class FeedbackLedger(Protocol):
+    """Who said what of which answer, and how often anybody may. Every method raises StoreUnavailable."""
+
+    async def spend(self, tenant: str, subject: str, limit: Limit, *, now: float) -> float:
+        """Count one use of a limit: how many seconds to wait, 0 when it is not exceeded."""
+
+    async def vote(self, tenant: str, about: str, rating: str, subject: str) -> tuple[bool, int]:
+        """Note what a credential says, instead of what it said before: whether that is new, and how many say so.
+
+        What nobody said anything about for thirty days is forgotten.
+        """
+
+    async def said(self, tenant: str, subject: str, key: str) -> str:
+        """What was remembered under an idempotency key within a day; empty when nothing was."""
+
+    async def remember(self, tenant: str, subject: str, key: str, text: str) -> None:
+        """Remember `text` under an idempotency key for a day."""
 
     async def close(self) -> None:
         """Let go of every connection."""

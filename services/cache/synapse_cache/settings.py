@@ -11,6 +11,28 @@ from synapse_cache.privacy import PersonalData
 from synapse_runtime.settings import Section
 
 
+class VerifierSettings(Section):
+    """How two wordings are compared where their words alone do not settle it."""
+
+    enabled: bool = True
+    """Whether the bundled model is asked; without it only wordings whose every word has its match are reused."""
+    budget_ms: float = Field(default=40, gt=0)
+    """Longest time for the model on a request's way; what it has not said by then is not served."""
+
+
+class LogSettings(Section):
+    """The log of requests: for operators, and what thresholds are tried on."""
+
+    entries: int = Field(default=10_000, ge=0, le=100_000)
+    """How many requests of each tenant are kept, the newest; 0 switches the log off. One takes 0.4 to 1.5 kB in Redis."""
+    ttl_seconds: float = Field(default=7 * 86_400, ge=60)
+    """How long a request is kept."""
+    prompts: bool = False
+    """Whether the log holds the texts of prompts; never of one with personal data that is matched by exact key only."""
+    vectors: bool = True
+    """Whether the log holds coarse vectors of prompts, by which requests like another are found."""
+
+
 class CacheSettings(Section):
     """How the cache listens, where it stores, and what it may reuse."""
 
@@ -54,6 +76,7 @@ class CacheSettings(Section):
     """How long after its end an answer is still served while a fresh one is fetched behind; 0 means never."""
     stale_if_error_seconds: float = Field(default=0, ge=0)
     """How long after its end an answer is still served when the backends fail; 0 means never."""
+    verifier: VerifierSettings = VerifierSettings()
     max_candidates: int = Field(default=8, ge=1, le=64)
     """How many entries are considered by meaning."""
     max_temperature: float = Field(default=1.0, ge=0)
@@ -80,3 +103,4 @@ class CacheSettings(Section):
     """How many recent writes are kept in memory."""
     overlay_seconds: float = Field(default=60, gt=0)
     """How long a recent write is kept in memory."""
+    log: LogSettings = LogSettings()

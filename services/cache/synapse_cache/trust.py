@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Protocol, TypeAlias
 from synapse_cache.decision import Standing
 from synapse_cache.evidence import LOWEST_STRICTNESS, Evidence, Record, Stretch, Tally
 from synapse_cache.experience import Experience
+from synapse_cache.kinship import Kinship
 from synapse_cache.news import News, Switch
 
 if TYPE_CHECKING:
@@ -41,9 +42,10 @@ class _Known:
 
 
 class Trust:
-    """The records of every namespace seen lately; a listener hears of what is new here."""
+    """The records of every namespace seen lately, and its kinship; a listener hears of what is new here."""
 
-    def __init__(self) -> None:
+    def __init__(self, kinship: Kinship | None = None) -> None:
+        self.kinship = Kinship() if kinship is None else kinship
         self._homes: OrderedDict[Home, _Known] = OrderedDict()
         self._listener: Listener | None = None
 
@@ -83,6 +85,7 @@ class Trust:
         new, known = tuple(evidence), self._of(place)
         known.evidence.extend(new)
         known.experience.learn(new)
+        self.kinship.learn(place, new)
         self._tell(place, News(new))
 
     def suspend(self, place: Place, *, at: float | None) -> None:

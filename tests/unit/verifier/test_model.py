@@ -8,9 +8,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 from scripts.verifier import combine, tensors
-from scripts.verifier.alignment import KINDS, Mark, align
-from scripts.verifier.canonical import tidy
-from scripts.verifier.encode import Encoder, by_length, pad
+from synapse_cache.decision.alignment import KINDS, Mark, align
+from synapse_cache.decision.canonical import tidy
+from scripts.verifier.encode import by_length, pad
+from synapse_cache.adapters.verifier_encoding import Encoder
 from scripts.verifier.export import Precision, build, quantise
 from scripts.verifier.features import NAMES, features
 from scripts.verifier.score import Scorer

@@ -1,21 +1,24 @@
-"""May a stored answer be reused for a new wording? Pure decision logic: no I/O, no clock."""
+"""May a stored answer be reused for a new wording? Decision logic without I/O; the verifier is handed in."""
 
+from synapse_cache.decision.calibration import Calibration
 from synapse_cache.decision.features import TextFeatures, analyse
-from synapse_cache.decision.strict import CALIBRATED_FLOOR, CERTIFIED_ERROR, StrictDecision
+from synapse_cache.decision.screening import Screened, screen
 from synapse_cache.decision.verdict import Candidate, Decision, Judged, Standing, Verdict, VetoReason
+from synapse_cache.decision.verified import VerifiedDecision
 from synapse_cache.decision.veto import veto
 
 __all__ = [
-    "CALIBRATED_FLOOR",
-    "CERTIFIED_ERROR",
+    "Calibration",
     "Candidate",
     "Decision",
     "Judged",
+    "Screened",
     "Standing",
-    "StrictDecision",
     "TextFeatures",
     "Verdict",
+    "VerifiedDecision",
     "VetoReason",
     "analyse",
+    "screen",
     "veto",
 ]

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Protocol
+
+from synapse_cache.decision.learning import PRIOR, Posterior
 
 
 class VetoReason(StrEnum):
@@ -50,12 +52,16 @@ class Candidate:
 class Judged:
     """A candidate as the decision saw it.
 
-    `veto` says why it may not serve; `score` is the verifier's logit, `error` the calibrated probability of a wrong
+    `veto` says why it may not serve, `doubt` what the texts leave open, `sure` that every word has its match, `denied`
+    that the pair was found wrong before. `score` is the verifier's logit, `error` the calibrated probability of a wrong
     answer, both None where nothing asked for them; `traits` are what `error` was made of, as `learning` reads them.
     """
 
     candidate: Candidate
     veto: VetoReason | None = None
+    doubt: VetoReason | None = None
+    sure: bool = False
+    denied: bool = False
     score: float | None = None
     error: float | None = None
     traits: tuple[float, ...] = ()
@@ -73,18 +79,40 @@ class Verdict:
     judged: tuple[Judged, ...] = ()
     bar: float | None = None
 
+    @property
+    def best(self) -> Judged | None:
+        """The candidate least likely to be wrong, served or not; None where none got a probability."""
+        known = [one for one in self.judged if one.error is not None]
+        return min(known, key=lambda one: one.error or 0.0, default=None)
+
+
+def _no_record(_entry_id: str) -> float:
+    return 0.0
+
+
+def _none_denied(_entry_id: str) -> bool:
+    return False
+
 
 @dataclass(frozen=True, slots=True)
 class Standing:
     """What holds for one request by meaning: the operator's bounds, and what the namespace's history taught.
 
-    `max_error` is the share of requests, 0 to 1, that may be answered wrongly; `floor` the cosine below which nothing
-    is served; `suspended` says that the budget of errors broke and nothing may be served by meaning.
+    `max_error` is the share of requests, 0 to 1, that may be answered wrongly, and `bar` the largest probability of a
+    wrong answer that this leaves to one of them; `floor` is the cosine below which nothing is served. `suspended` says
+    that the budget broke and nothing may be served by meaning, `strictness`, above 0 and at most 1, how much of the
+    calibration's trust is left. `record` tells an entry's record, `denied` whether its pair with this request was
+    found wrong.
     """
 
     max_error: float
+    bar: float = 0.0
     floor: float = 0.0
     suspended: bool = False
+    strictness: float = 1.0
+    posterior: Posterior = PRIOR
+    record: Callable[[str], float] = _no_record
+    denied: Callable[[str], bool] = _none_denied
 
 
 class Decision(Protocol):

@@ -8,10 +8,9 @@ from difflib import SequenceMatcher
 from enum import IntEnum
 from functools import cache
 
-from scripts.verifier.canonical import normal, order
-from scripts.verifier.values import opposites
-
 from synapse_cache.decision.antonyms import ANTONYMS, NEGATIVE_PREFIXES
+from synapse_cache.decision.canonical import normal, order
+from synapse_cache.decision.opposites import opposites
 
 _NEGATIONS = frozenset(("not", "no", "never", "without", "t", "cannot", "neither", "nor", "none", "cant", "dont"))
 
