@@ -101,7 +101,7 @@ def same_query(data: Path, rng: random.Random, count: int) -> list[Pair]:
     pairs: list[Pair] = []
     while len(pairs) < count:
         group = rng.choice(groups)
-        label = int(rng.random() < 0.5)
+        label = len(pairs) % 2
         classes = [cls for cls, texts in sorted(by[group].items()) if len(texts) > label]
         if not classes:
             continue

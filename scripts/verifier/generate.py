@@ -142,11 +142,11 @@ def _permissive(rng: random.Random, data: Path, counts: dict[str, int], recipe: 
         counts = counts | {"text2sql": counts["text2sql"] // 2}
     for name in corpora.PAIR_SETS:
         rows = [pair for pair in labelled if pair.family == name]
-        found += _balanced(rng, rows, counts.get(name, 0))
+        found += balanced(rng, rows, counts.get(name, 0))
     return found
 
 
-def _balanced(rng: random.Random, rows: list[Pair], count: int) -> list[Pair]:
+def balanced(rng: random.Random, rows: list[Pair], count: int) -> list[Pair]:
     """As many repeats as near misses: every pair as it is, then again with a varied surface."""
     found: list[Pair] = []
     for label in (0, 1):

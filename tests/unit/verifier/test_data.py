@@ -9,7 +9,7 @@ import pytest
 from scripts.verifier import corpora, edits, operators, pairs
 from scripts.verifier.domains import Tables, domains
 from scripts.verifier.frames import Form, Sampler, families, slots
-from scripts.verifier.generate import SHARES, WRITTEN, Recipe, make
+from scripts.verifier.generate import SHARES, WRITTEN, Recipe, balanced, make
 from scripts.verifier.schema import Questions
 from scripts.verifier.shells import fill, gerund
 from scripts.verifier.values import MADE, draw, in_words, other, vocabulary
@@ -143,6 +143,12 @@ def test_word_overlap_does_not_tell_the_label_of_reordered_pairs():
         pairs = [orders.pair(label) for _ in range(1000)]
         shares.append(sum(len(_words(p.a) & _words(p.b)) / len(_words(p.a) | _words(p.b)) for p in pairs) / 1000)
     assert abs(shares[0] - shares[1]) < 0.12
+
+
+def test_a_lopsided_set_gives_as_many_repeats_as_near_misses():
+    rows = [pairs.Pair(f"question {n}", f"other {n}", int(n == 0), "minimal", "g") for n in range(9)]
+    drawn = balanced(random.Random(0), rows, 100)
+    assert sum(pair.label for pair in drawn) == 50
 
 
 def test_the_shares_of_the_mixture_make_a_whole():
