@@ -19,8 +19,8 @@ from synapse_cache.adapters.journal_file import FileJournal
 from synapse_cache.adapters.questions import QuestionRules
 from synapse_cache.adapters.router_grpc import GrpcUpstream
 from synapse_cache.adapters.vectors_memory import MemoryVectorStore
-from synapse_cache.assembly.analytics import analytics
 from synapse_cache.adapters.verifying import opened_decision
+from synapse_cache.assembly.analytics import analytics
 from synapse_cache.assembly.thresholds import threshold_book
 from synapse_cache.backfill import Backfill
 from synapse_cache.invalidation import Invalidation
@@ -126,7 +126,7 @@ async def _cache(settings: CacheSettings, mesh: MeshSettings) -> AsyncIterator[t
             backfill,
             upstream,
             stats,
-            followers=(trust,),
+            followers=(trust, *told.followers),
             assembler=EventAssembler,
             upstream_timeout_seconds=settings.upstream_timeout_seconds,
             hedge_after_seconds=None if hedge_ms is None else hedge_ms / 1000,

@@ -24,7 +24,7 @@ class LogSettings(Section):
     """The log of requests: for operators, and what thresholds are tried on."""
 
     entries: int = Field(default=10_000, ge=0, le=100_000)
-    """How many requests of each tenant are kept, the newest; 0 switches the log off. One takes 0.4 to 1.5 kB in Redis."""
+    """How many requests of each tenant are kept, the newest, each 0.4 to 1.5 kB in Redis; 0 switches the log off."""
     ttl_seconds: float = Field(default=7 * 86_400, ge=60)
     """How long a request is kept."""
     prompts: bool = False

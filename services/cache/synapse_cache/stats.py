@@ -61,7 +61,6 @@ class Stats:
         else:
             tally.tokens_saved += outcome.tokens_saved
             tally.cost_saved_nanos += outcome.cost_saved_nanos
-            telemetry.saved(outcome.tokens_saved, outcome.cost_saved_nanos / 1e9)
             if outcome.tier is Tier.L2:
                 tally.hits_semantic += 1
             else:
