@@ -16,6 +16,7 @@ from scripts.verifier.pairs import Pair
 PAIR_SETS = ("minimal", "fow_pairs", "checklist_qqp", "text2sql")
 INTENT_SETS = ("banking77", "clinc150")
 HELD_SHARE = 0.3
+SAME_TEMPLATE = 0.65
 
 
 def _rows(data: Path, name: str, kind: str) -> list[dict[str, Any]]:
@@ -28,7 +29,7 @@ def _allowed(name: str, row: dict[str, Any]) -> bool:
     return name != "text2sql" or str(row["category"]).startswith("advising")
 
 
-def _group(name: str, row: dict[str, Any]) -> str:
+def group_of(name: str, row: dict[str, Any]) -> str:
     """What must not straddle a split: CheckList's tests are one group each."""
     group = str(row["group"])
     return f"{name}:{group.split('#', maxsplit=1)[0] if name == 'checklist_qqp' else group}"
@@ -44,7 +45,7 @@ def labelled(data: Path) -> list[Pair]:
     pairs: list[Pair] = []
     for name in PAIR_SETS:
         rows = (row for row in _rows(data, name, "pairs") if _allowed(name, row))
-        pairs += [Pair(row["a"], row["b"], int(row["label"]), name, _group(name, row)) for row in rows]
+        pairs += [Pair(row["a"], row["b"], int(row["label"]), name, group_of(name, row)) for row in rows]
     return pairs
 
 
@@ -54,7 +55,7 @@ def prompts(data: Path) -> dict[str, list[tuple[str, str]]]:
     for name in (*INTENT_SETS, "text2sql"):
         for row in _rows(data, name, "prompts"):
             if _allowed(name, row):
-                found[name].append((row["text"], _group(name, row)))
+                found[name].append((row["text"], group_of(name, row)))
     for pair in labelled(data):
         if pair.family == "fow_pairs":
             found["fow_pairs"] += [(pair.a, pair.group), (pair.b, pair.group)]
@@ -70,12 +71,13 @@ def intents(data: Path, name: str, rng: random.Random, count: int) -> list[Pair]
     """Pairs of intents: near wordings of one intent are repeats, near wordings of two are not.
 
     Of a dozen random partners the one that shares most words is taken; wordings of one intent that differ in a
-    digit are left out, since their answers differ.
+    digit are left out, since their answers differ. The two of a pair are both held out or both not.
     """
     by: dict[str, list[str]] = defaultdict(list)
     for row in _rows(data, name, "prompts"):
         by[f"{name}:{row['cls']}"].append(row["text"])
     classes = sorted(by)
+    held = {cls: held_out(cls) for cls in classes}
     pairs: list[Pair] = []
     while len(pairs) < count:
         cls = rng.choice(classes)
@@ -83,7 +85,10 @@ def intents(data: Path, name: str, rng: random.Random, count: int) -> list[Pair]
         if label:
             partners = rng.sample(by[cls], 8)
         else:
-            partners = [rng.choice(by[other]) for other in rng.choices([c for c in classes if c != cls], k=24)]
+            partners = [
+                rng.choice(by[other])
+                for other in rng.choices([c for c in classes if c != cls and held[c] == held[cls]], k=24)
+            ]
         best = max((partner for partner in partners if partner != text), key=lambda partner: _overlap(text, partner))
         if label and [c for c in text if c.isdigit()] != [c for c in best if c.isdigit()]:
             continue
@@ -92,12 +97,18 @@ def intents(data: Path, name: str, rng: random.Random, count: int) -> list[Pair]
 
 
 def same_query(data: Path, rng: random.Random, count: int) -> list[Pair]:
-    """Pairs of Advising questions: one query and its wordings, or the same template with other values."""
+    """Pairs of Advising questions: one query and its wordings, its template with other values, or one that reads alike.
+
+    The two of a pair are both held out or both not.
+    """
     by: dict[str, dict[str, list[str]]] = defaultdict(lambda: defaultdict(list))
     for row in _rows(data, "text2sql", "prompts"):
         if _allowed("text2sql", row):
             by[f"text2sql:{row['group']}"][row["cls"]].append(row["text"])
     groups = sorted(by)
+    sides: dict[bool, list[tuple[str, str]]] = defaultdict(list)
+    for group in groups:
+        sides[held_out(group)] += [(group, text) for _, texts in sorted(by[group].items()) for text in texts]
     pairs: list[Pair] = []
     while len(pairs) < count:
         group = rng.choice(groups)
@@ -109,12 +120,14 @@ def same_query(data: Path, rng: random.Random, count: int) -> list[Pair]:
         a = rng.choice(by[group][cls])
         if label:
             b = rng.choice(by[group][cls])
+        elif len(by[group]) > 1 and rng.random() < SAME_TEMPLATE:
+            b = rng.choice(by[group][rng.choice(sorted(set(by[group]) - {cls}))])
         else:
-            rival = rng.choice(groups) if len(by[group]) < 2 else group
-            others = [key for key in by[rival] if key != cls]
-            if not others:
-                continue
-            b = rng.choice(by[rival][rng.choice(sorted(others))])
+            b = _most_alike(a, [text for other, text in rng.choices(sides[held_out(group)], k=30) if other != group])
         if a != b:
             pairs.append(Pair(a, b, label, "text2sql", group))
     return pairs
+
+
+def _most_alike(text: str, others: list[str]) -> str:
+    return max(others, key=lambda other: _overlap(text, other))
