@@ -10,14 +10,18 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, TypeAlias
 
 from synapse_cache import gates
+from synapse_cache.coalescing import Coalescing
 from synapse_cache.flight import Flight, SingleFlight
+from synapse_cache.model import Answer, CallKey, Finish
 from synapse_cache.ports import Batch
+from synapse_cache.sharing import Leading, Waited
 
 if TYPE_CHECKING:
     from synapse_cache.followers import Follower
     from synapse_cache.lookup import Found
-    from synapse_cache.model import Answer, Caller, Entry, Policy, Question
+    from synapse_cache.model import Caller, Entry, Policy, Question
     from synapse_cache.ports import Assembler, Upstream
+    from synapse_cache.sharing import Sharing
     from synapse_cache.stats import Stats
     from synapse_cache.writer import Writer
 
@@ -26,23 +30,28 @@ CallFlight: TypeAlias = "Flight[Batch, Landed]"
 
 @dataclass(frozen=True, slots=True)
 class Landed:
-    """What a backend call brought: the answer, and the entry made of it when it was stored."""
+    """What a backend call brought: the answer, and the entry made of it when it was stored.
+
+    `elsewhere` says that another replica made the call.
+    """
 
     answer: Answer
     entry: Entry | None = None
+    elsewhere: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Trip:
-    """A place aboard a flight: whether this request began it, and whether its answer may be stored."""
+    """A place aboard a flight: whether this request began it, whether its answer may be stored, and since when."""
 
     flight: CallFlight
     leads: bool
     stores: bool
+    since: float
 
 
 class Calls:
-    """The backend calls under way, each at most `timeout_seconds` long."""
+    """The backend calls under way, each at most `timeout_seconds` long; with `sharing` between replicas, too."""
 
     def __init__(
         self,
@@ -53,6 +62,7 @@ class Calls:
         followers: Sequence[Follower] = (),
         assembler: Callable[[], Assembler],
         timeout_seconds: float,
+        sharing: Sharing | None = None,
     ) -> None:
         self._upstream = upstream
         self._writer = writer
@@ -60,26 +70,78 @@ class Calls:
         self._followers = tuple(followers)
         self._assembler = assembler
         self._timeout = timeout_seconds
-        self._flights: SingleFlight[tuple[object, ...], Batch, Landed] = SingleFlight()
+        self._sharing = sharing
+        self._flights: SingleFlight[CallKey, Batch, Landed] = SingleFlight()
+        self.counts = Coalescing()
 
     def depart(self, question: Question, found: Found, policy: Policy, caller: Caller, *, streamed: bool) -> Trip:
         """A place aboard the call that answers `question`, begun when there is none; go `aboard` before any await."""
-        place = found.place
-        ask = self._ask_streamed if streamed else self._ask_whole
+        call = CallKey(found.place, question.key, question.credential)
 
         async def work(flight: CallFlight) -> Landed:
-            started = time.monotonic()
-            async with asyncio.timeout(self._timeout):
-                answer = await ask(flight, question, caller)
-            answer = replace(answer, made_in_seconds=time.monotonic() - started)
-            landed = await self._keep(question, answer, found, policy)
-            for follower in self._followers:
-                follower.answered(question, found, answer, landed.entry, caller)
+            turn = await self._sharing.turn(call, found, streamed=streamed) if self._sharing is not None else None
+            if isinstance(turn, Waited) and turn.entry is not None:
+                self._stats.collapsed(caller.tenant)
+                self.counts.of(caller.tenant).joined_elsewhere += 1
+                return Landed(_answer_of(turn.entry), turn.entry, elsewhere=True)
+            if isinstance(turn, Waited) or (turn is not None and turn.replaces):
+                self.counts.of(caller.tenant).replaced += 1
+            self.counts.of(caller.tenant).started += 1
+            entry: Entry | None = None
+            try:
+                landed = await self._ask(flight, question, found, policy, caller, streamed=streamed)
+                entry = landed.entry
+            finally:
+                if isinstance(turn, Leading) and self._sharing is not None:
+                    self._sharing.let_go(turn, entry)
             return landed
 
-        key = (place.tenant, place.namespace, place.epoch, question.key, question.credential)
-        flight, leads = self._flights.join(key, work)
-        return Trip(flight, leads, found.epoch_known)
+        flight, leads = self._flights.join(call, work)
+        return Trip(flight, leads, found.epoch_known, time.monotonic())
+
+    def joined(self, tenant: str) -> None:
+        """Count a request that joined another's call here."""
+        self._stats.collapsed(tenant)
+        self.counts.of(tenant).joined += 1
+
+    def arrived(self, trip: Trip, tenant: str) -> None:
+        """Note how long a request waited for another's call until that brought something."""
+        brought = trip.flight.brought
+        if not trip.leads or (brought is not None and brought.elsewhere):
+            counts = self.counts.of(tenant)
+            counts.longest_wait_seconds = max(counts.longest_wait_seconds, time.monotonic() - trip.since)
+
+    def under_way(self, tenant: str | None) -> tuple[int, int]:
+        """How many calls of a tenant or of all are under way here, and how many requests wait for them."""
+        return self._flights.waiting(_of(tenant))
+
+    def flush(self, tenant: str | None) -> int:
+        """Let nobody join a call of a tenant, or of all, that is under way here; returns how many those are."""
+        flushed = self._flights.close(_of(tenant))
+        if self._sharing is not None:
+            self._sharing.flush(_of(tenant))
+        return flushed
+
+    async def _ask(
+        self,
+        flight: CallFlight,
+        question: Question,
+        found: Found,
+        policy: Policy,
+        caller: Caller,
+        *,
+        streamed: bool,
+    ) -> Landed:
+        """Ask a backend, and store what it says."""
+        ask = self._ask_streamed if streamed else self._ask_whole
+        started = time.monotonic()
+        async with asyncio.timeout(self._timeout):
+            answer = await ask(flight, question, caller)
+        answer = replace(answer, made_in_seconds=time.monotonic() - started)
+        landed = await self._keep(question, answer, found, policy)
+        for follower in self._followers:
+            follower.answered(question, found, answer, landed.entry, caller)
+        return landed
 
     async def _ask_whole(self, _flight: CallFlight, question: Question, caller: Caller) -> Answer:
         return await self._upstream.generate(question, caller=caller)
@@ -116,3 +178,19 @@ async def told(flight: CallFlight) -> AsyncGenerator[bytes | list[Batch], None]:
             yield batches
     if not streamed:
         yield (await flight.result()).answer.payload
+
+
+def _answer_of(entry: Entry) -> Answer:
+    """What a backend said to another replica."""
+    return Answer(
+        entry.answer,
+        finishes=(Finish.STOP,),
+        empty=False,
+        tokens=entry.tokens,
+        cost_nanos=entry.cost_nanos,
+        made_in_seconds=entry.made_in_seconds,
+    )
+
+
+def _of(tenant: str | None) -> Callable[[CallKey], bool]:
+    return lambda call: tenant is None or call.place.tenant == tenant

@@ -30,14 +30,24 @@ class Flight(Generic[B, R]):
     @property
     def brings(self) -> bool:
         """Whether it has brought something to serve: a batch, or its result."""
-        if self._batches:
-            return True
-        return self._result.done() and not self._result.cancelled() and self._result.exception() is None
+        return bool(self._batches) or self.brought is not None
 
     @property
     def landed(self) -> bool:
         """Whether it ended, with a result or an error."""
         return self._result.done()
+
+    @property
+    def brought(self) -> R | None:
+        """Its result, if it has landed with one."""
+        if not self._result.done() or self._result.cancelled() or self._result.exception() is not None:
+            return None
+        return self._result.result()
+
+    @property
+    def waiting(self) -> int:
+        """How many are aboard."""
+        return self._waiting
 
     def publish(self, batch: B) -> None:
         """Hand `batch` to everybody who waits."""
@@ -123,6 +133,18 @@ class SingleFlight(Generic[K, B, R]):
 
     def __len__(self) -> int:
         return len(self._flights)
+
+    def waiting(self, which: Callable[[K], bool]) -> tuple[int, int]:
+        """How many flights of these keys are under way, and how many wait for them."""
+        known = [flight for key, flight in self._flights.items() if which(key)]
+        return len(known), sum(flight.waiting for flight in known)
+
+    def close(self, which: Callable[[K], bool]) -> int:
+        """Let nobody join the flights of these keys any more; returns how many they were."""
+        keys = [key for key in self._flights if which(key)]
+        for key in keys:
+            del self._flights[key]
+        return len(keys)
 
     def join(self, key: K, work: Callable[[Flight[B, R]], Awaitable[R]]) -> tuple[Flight[B, R], bool]:
         """The flight of `key`, begun with `work` when there is none under way; and whether it was begun here.

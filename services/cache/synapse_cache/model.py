@@ -210,6 +210,15 @@ class Caller:
     traceparent: str | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class CallKey:
+    """Requests of which this is equal share one call to a backend."""
+
+    place: Place
+    key: str
+    credential: str = ""
+
+
 class Status(StrEnum):
     """What the cache did with a request."""
 

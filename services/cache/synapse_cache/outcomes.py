@@ -26,7 +26,10 @@ def asked_outcome(question: Question, found: Found, policy: Policy, *, seconds: 
 
 
 def riding_outcome(outcome: Outcome, trip: Trip) -> Outcome:
-    """`outcome` of a request whose answer begins to arrive."""
+    """`outcome` of a request whose answer begins to arrive, or is there already."""
+    landed = trip.flight.brought
+    if landed is not None:
+        return landed_outcome(outcome, trip, landed)
     return replace(outcome, collapsed=not trip.leads, shared=trip.leads and trip.flight.joined > 0, stored=trip.stores)
 
 
@@ -36,8 +39,8 @@ def landed_outcome(outcome: Outcome, trip: Trip, landed: Landed) -> Outcome:
         outcome,
         stored=landed.entry is not None,
         entry_id=landed.entry.id if landed.entry is not None else "",
-        collapsed=not trip.leads,
-        shared=trip.leads and trip.flight.joined > 0,
+        collapsed=landed.elsewhere or not trip.leads,
+        shared=trip.leads and trip.flight.joined > 0 and not landed.elsewhere,
     )
 
 

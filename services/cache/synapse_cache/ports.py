@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
-from enum import StrEnum
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 
 if TYPE_CHECKING:
     from synapse_cache.conditions import Conditions, Page, Ref
     from synapse_cache.feedback import Limit
-    from synapse_cache.model import Answer, CallKey, Caller, Embedding, Entry, Match, Place, Question, Vector
+    from synapse_cache.model import Answer, Caller, Embedding, Entry, Match, Place, Question, Vector
     from synapse_cache.news import Heard, Parcel
     from synapse_cache.relations import Relation
     from synapse_cache.request_log import Logged
     from synapse_cache.savings import Account, Saved
     from synapse_cache.thresholds import Level
+    from synapse_cache.traces import Trace
+    from synapse_cache.trust import Home
 
 
 Batch: TypeAlias = Sequence[Any]
@@ -54,6 +55,12 @@ class ExactStore(Protocol):
 
     async def delete_key(self, place: Place, key: str) -> Entry | None:
         """Remove the entry that `key` leads to, as `delete`."""
+
+    async def unlink(self, place: Place, key: str, entry_id: str) -> bool:
+        """Let the alias `key` no longer lead to that entry, whose other keys stay; returns whether it did.
+
+        The entry's own key, and one that leads elsewhere, are left as they are.
+        """
 
     async def remove(self, tenant: str, refs: Sequence[Ref]) -> None:
         """Remove entries of the tenant with every key they are stored under, as `delete`."""
@@ -176,47 +183,6 @@ class Journal(Protocol):
 
     async def close(self) -> None:
         """Write what is unwritten."""
-
-
-class Lease(StrEnum):
-    """How a lease stands: the asker's own, another's, nobody's, or lately let go of by one whose answer none may share."""
-
-    OWN = "own"
-    TAKEN = "taken"
-    FREE = "free"
-    UNSHARED = "unshared"
-
-
-class Leases(Protocol):
-    """Which replica asks a backend for all of them; every method but `run` raises StoreUnavailable.
-
-    A lease belongs to whoever holds its token, for as long as it is renewed.
-    """
-
-    @property
-    def alone(self) -> bool:
-        """Whether there is no other replica to share with; False where that is not known."""
-
-    async def acquire(self, call: CallKey, token: str, *, seconds: float) -> Lease:
-        """Take the lease of `call` unless another has it: OWN; else TAKEN, or UNSHARED for a moment after that one."""
-
-    async def renew(self, held: Mapping[CallKey, str], *, seconds: float) -> None:
-        """Keep leases, given with their tokens, for so long from now; one that was lost stays lost."""
-
-    async def release(self, call: CallKey, token: str, *, stored: bool) -> None:
-        """Let go of the lease if `token` holds it still; without `stored`, those who wait shall wait for nobody."""
-
-    async def wait(self, call: CallKey, *, seconds: float) -> Lease:
-        """How the lease stands once its holder has let go or lost it, FREE or UNSHARED; TAKEN after `seconds`."""
-
-    async def flush(self, tenant: str | None) -> None:
-        """Tell every other replica to let nobody join the calls of a tenant, or of all."""
-
-    async def run(self, flushed: Callable[[str | None], None]) -> None:
-        """Hear what other replicas tell, until cancelled; `flushed` is called for their `flush`."""
-
-    async def close(self) -> None:
-        """Let go of every connection."""
 
 
 class ThresholdStore(Protocol):

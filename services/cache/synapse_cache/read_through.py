@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from synapse_cache.lookup import Lookup
     from synapse_cache.model import Answer
     from synapse_cache.ports import Assembler, Batch, Upstream
+    from synapse_cache.sharing import Sharing
     from synapse_cache.stats import Stats
     from synapse_cache.writer import Writer
 
@@ -70,6 +71,7 @@ class ReadThrough:
         assembler: Callable[[], Assembler],
         upstream_timeout_seconds: float,
         hedge_after_seconds: float | None = None,
+        sharing: Sharing | None = None,
         clock: Callable[[], float] = time.time,
     ) -> None:
         self._lookup = lookup
@@ -87,8 +89,14 @@ class ReadThrough:
             followers=followers,
             assembler=assembler,
             timeout_seconds=upstream_timeout_seconds,
+            sharing=sharing,
         )
         self._refreshing = Refreshing(self._calls)
+
+    @property
+    def calls(self) -> Calls:
+        """The calls to the backends that are under way."""
+        return self._calls
 
     async def drain(self, *, seconds: float) -> None:
         """Wait for what goes on behind the replies, at most `seconds`, then leave it."""
@@ -104,6 +112,7 @@ class ReadThrough:
                     answer = await self._upstream.generate(question, caller=caller)
                     return Served(begun.outcome, answer.payload)
                 landed = await begun.trip.flight.result()
+                self._calls.arrived(begun.trip, caller.tenant)
                 return Served(landed_outcome(begun.outcome, begun.trip, landed), landed.answer.payload)
             except BACKEND_ERRORS as error:
                 if not self._serves_stale(begun, question, error):
@@ -126,7 +135,10 @@ class ReadThrough:
                         if not self._serves_stale(begun, question, error):
                             raise
                     else:
-                        yield begun.outcome if begun.trip is None else riding_outcome(begun.outcome, begun.trip)
+                        if begun.trip is not None:
+                            self._calls.arrived(begun.trip, caller.tenant)
+                            begun.outcome = riding_outcome(begun.outcome, begun.trip)
+                        yield begun.outcome
                         if first is not None:
                             yield first
                         async for part in parts:
@@ -191,7 +203,7 @@ class ReadThrough:
             if trip is None and shares:
                 trip = depart(found)
             if trip is not None and not trip.leads:
-                self._stats.collapsed(caller.tenant)
+                self._calls.joined(caller.tenant)
             begun = _Begun(found, outcome, None, trip)
             if found.stale is None:
                 self._tell(question, found, outcome, policy, caller)

@@ -67,6 +67,7 @@ class Writer:
         self._queue: asyncio.Queue[_Item] = asyncio.Queue(_QUEUE)
         self._overflowed = False
         self._in_exact: set[str] = set()
+        self._awaited: dict[str, asyncio.Future[None]] = {}
         self._refusals: dict[str, int] = {}
         self._forgotten: OrderedDict[str, str] = OrderedDict()
 
@@ -96,6 +97,13 @@ class Writer:
         else:
             self._queue.put_nowait((entry, known))
         return entry
+
+    def written(self, entry: Entry) -> asyncio.Future[None]:
+        """Done once the exact store has `entry`, lately accepted; cancelled when that is given up."""
+        future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._awaited[entry.id] = future
+        future.add_done_callback(lambda _: self._awaited.pop(entry.id, None))
+        return future
 
     async def forget(self, tenant: str, entry_ids: Sequence[str]) -> None:
         """Stop writing entries that were invalidated; what is being written at the moment is taken back afterwards."""
@@ -243,6 +251,9 @@ class Writer:
             if not self._recent.has_newer(entry):
                 await self._stores.exact.put(entry)
             self._in_exact.add(entry.id)
+            awaited = self._awaited.get(entry.id)
+            if awaited is not None and not awaited.done():
+                awaited.set_result(None)
 
     async def _write_vectors(self, items: list[_Item]) -> None:
         rows: list[tuple[Entry, Embedding]] = []
