@@ -50,7 +50,7 @@ PREAMBLES = (
     "I hurt my {bodypart} when I played {sport}.", "My {product} is broken.", "I use {os}.", "I earn {money} a month.",
     "I am allergic to {food}.", "I am travelling to {city} in {month}.", "I already tried {app}.", "I rent a house.",
     "I own a house.", "I am learning {language}.", "{relation} is a {profession}.", "I take {drug} every day.",
-    "I bought it {dur} ago.", "I never did this before.", "I have done this many times.", "I only have {dur}.",
+    "I bought it {dur} ago.", "I only have {dur}.",
     "My budget is {money}.", "I was born in {year}.", "I work in {dept}.", "I have a {animal}.", "I am not {adj}.",
 )  # fmt: skip
 # How often the least like of three wordings is taken for a repeat, and the most like of six for a near miss.
@@ -209,7 +209,7 @@ class Sampler:
         weights = (
             3,
             3 if len(family.meanings) > 1 else 0,
-            1.5,
+            1,
             3 if _tradable(one, two) else 0,
             1 if one.shell in RIVALS else 0,
         )
