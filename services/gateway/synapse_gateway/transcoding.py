@@ -80,6 +80,9 @@ class Binding:
         for name, value in parameters:
             _lay_parameter(content, self.rpc.input_type, name, value)
         if self.body:
+            kind = self.rpc.input_type.fields_by_name[self.body].message_type
+            if kind is not None and not isinstance(body, dict | None):  # [] would pass for an object without members
+                raise wrong_type("body", "an object", body)
             content[self.body] = body
         elif body:
             raise invalid(f"{self.verb} {self.template} takes no body.", code="unexpected_body")

@@ -146,6 +146,7 @@ def test_gets_and_asking_verbs_only_read() -> None:
         (rule("*", post="/api/v1/x"), "POST", "/api/v1/x", "", {"inner": {"flag": True}}, "inner.flag"),
         (rule("*", post="/api/v1/x"), "POST", "/api/v1/x", "count=1", {}, "count"),
         (rule("*", post="/api/v1/x"), "POST", "/api/v1/x", "", [], "body"),
+        (rule("inner", put="/api/v1/x"), "PUT", "/api/v1/x", "", [], "body"),
         (rule(get="/api/v1/x"), "GET", "/api/v1/x", "nam=1", None, "nam"),
         (rule(get="/api/v1/x"), "GET", "/api/v1/x", "inner.deep_flag=maybe", None, "inner.deep_flag"),
         (rule(get="/api/v1/x"), "GET", "/api/v1/x", "count=many", None, None),
