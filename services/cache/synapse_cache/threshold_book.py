@@ -60,7 +60,7 @@ class ThresholdBook:
             for _ in range(_TRIES):
                 await self.refresh()
                 changed = self._changed(tenant, level, names, may_loosen=may_loosen)
-                if await self._store.put(tenant, changed, after=self._version):
+                if changed == self.level(tenant) or await self._store.put(tenant, changed, after=self._version):
                     await self.refresh()
                     return
         except StoreUnavailable as error:

@@ -72,6 +72,13 @@ async def test_a_change_replaces_the_level_or_only_what_it_names(book: Threshold
     assert book.level("acme") == Level(ttl_seconds=20)
 
 
+async def test_setting_what_is_set_is_no_change(book: ThresholdBook, store: FailingStore) -> None:
+    await book.change("acme", Level(shadow=True))
+    before = await store.version()
+    await book.change("acme", Level(shadow=True))
+    assert await store.version() == before
+
+
 async def test_a_level_that_sets_nothing_is_gone(book: ThresholdBook) -> None:
     await book.change("acme", Level(shadow=True))
     await book.change("acme", Level())
