@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from enum import Enum
 from typing import TYPE_CHECKING
 
+from synapse_cache.decision.budget import Budget
 from synapse_cache.model import Status, Tier
 
 if TYPE_CHECKING:
@@ -55,42 +56,59 @@ class Simulation:
     caveats: tuple[str, ...]
 
 
-def bar_of(max_error: float, logged: Logged) -> float:
-    """The largest probability of a wrong answer that would have been served for `logged` under another `max_error`.
+class Bars:
+    """Which probability of a wrong answer would have been served under another bound, request by request.
 
-    `max_error` is a share of requests, 0 to 1, and so is the result. The bar that the decision compared with grows and
-    shrinks with the bound that held then, at its own bound it is itself; where none was compared, the bound is the bar.
-    Never decreasing in `max_error`, which is what keeps stricter thresholds from projecting more hits.
+    The namespaces' budgets are replayed: what they note does not depend on what was served. What else moved a bar then,
+    such as audits, moves it here as much, so at the bound that held a bar is the one that was logged. Never decreasing
+    in the bound, which keeps stricter thresholds from projecting more hits.
     """
-    if logged.bar is None or logged.max_error <= 0:
-        return max_error
-    return min(1.0, logged.bar * (max_error / logged.max_error))
+
+    def __init__(self) -> None:
+        self._budgets: dict[str, Budget] = {}
+
+    def bar(self, max_error: float, logged: Logged) -> float:
+        """The largest such probability, 0 to 1, had `max_error` held, the share of requests that may be wrong."""
+        if logged.bar is None:
+            return max_error
+        if max_error == logged.max_error:
+            return logged.bar
+        budget = self._budgets.get(logged.namespace, _UNSPENT)
+        held = budget.bar(logged.max_error)
+        return min(1.0, logged.bar * (budget.bar(max_error) / held)) if held > 0 else budget.bar(max_error)
+
+    def note(self, logged: Logged) -> None:
+        """A request went by; to be told after its bar was asked for."""
+        if logged.embed_seconds is not None and not logged.exact_only:
+            self._budgets.setdefault(logged.namespace, Budget()).note(logged.best_error)
 
 
-def passes(logged: Logged, thresholds: Thresholds) -> bool:
-    """Whether the best candidate may be served under `thresholds`.
+def passes(logged: Logged, thresholds: Thresholds, bar: float) -> bool:
+    """Whether the best candidate may be served under `thresholds` and `bar`, the most likely wrong answer.
 
     Without a probability of a wrong answer, what was served passed for certain and the rest was never judged.
     """
-    max_error = thresholds.max_error if logged.asked_error is None else min(logged.asked_error, thresholds.max_error)
-    if not thresholds.by_meaning or max_error <= 0 or logged.best_similarity is None or logged.best_veto:
+    if not thresholds.by_meaning or _max_error(logged, thresholds) <= 0:
+        return False
+    if logged.best_similarity is None or logged.best_veto:
         return False
     if logged.best_similarity < max(thresholds.hit_similarity, thresholds.partial_similarity):
         return False
     if logged.best_error is None:
         return _by_meaning(logged)
-    return logged.best_error <= bar_of(max_error, logged)
+    return logged.best_error <= bar
 
 
-def fate(logged: Logged, thresholds: Thresholds) -> Fate:
-    """What becomes of a logged request under `thresholds`: the more they allow, the more is served.
+def fate(logged: Logged, thresholds: Thresholds, bar: float) -> Fate:
+    """What becomes of a logged request: the more `thresholds` and `bar` allow, the more is served.
 
     A request that missed hits only where the thresholds of then explain the miss: what a store that was down, a veto or
     a suspension turned away stays turned away.
     """
     found = Fate.MISS if thresholds.shadow else Fate.SEMANTIC
     if _by_meaning(logged):
-        return found if passes(logged, thresholds) and _lives(logged, thresholds, exact=False) else Fate.MISS
+        lives = _lives(logged, thresholds, exact=False)
+        return found if lives and passes(logged, thresholds, bar) else Fate.MISS
     if _is_alias(logged) and thresholds.shadow:
         return Fate.MISS
     if logged.hit or _is_alias(logged):
@@ -98,17 +116,19 @@ def fate(logged: Logged, thresholds: Thresholds) -> Fate:
             return Fate.EXACT
         again = thresholds.by_meaning and not logged.exact_only and _lives(logged, thresholds, exact=False)
         return found if again else Fate.MISS
-    return found if _was_refused(logged) and passes(logged, thresholds) else Fate.MISS
+    return found if _was_refused(logged) and passes(logged, thresholds, bar) else Fate.MISS
 
 
 def simulate(records: Sequence[Logged], thresholds: Thresholds, *, held: Thresholds) -> Simulation:
     """Replay `records`, oldest first, under `thresholds`; `held` are those in force. Bypasses are left out."""
     asked = [one for one in records if one.status is not Status.BYPASS]
     worth = _Worth.of(asked)
-    current, simulated = _Sum(worth), _Sum(worth)
+    current, simulated, bars = _Sum(worth), _Sum(worth), Bars()
     lost = 0
     for one in asked:
-        then, now = _as_it_was(one), fate(one, thresholds)
+        bar = bars.bar(_max_error(one, thresholds), one)
+        bars.note(one)
+        then, now = _as_it_was(one), fate(one, thresholds, bar)
         current.add(one, then)
         simulated.add(one, now)
         lost += now is Fate.MISS is not then
@@ -220,6 +240,11 @@ class _Sum:
         )
 
 
+def _max_error(one: Logged, thresholds: Thresholds) -> float:
+    """The bound of `thresholds`, or the caller's own where that is stricter."""
+    return thresholds.max_error if one.asked_error is None else min(one.asked_error, thresholds.max_error)
+
+
 def _as_it_was(one: Logged) -> Fate:
     if not one.hit:
         return Fate.MISS
@@ -248,7 +273,7 @@ def _was_refused(one: Logged) -> bool:
     """Whether the thresholds of then explain a miss: a judged candidate was below the one bar or above the other."""
     if one.best_similarity is None or one.best_veto or one.best_error is None:
         return False
-    return one.best_similarity < one.hit_similarity or one.best_error > bar_of(one.max_error, one)
+    return one.best_similarity < one.hit_similarity or (one.bar is not None and one.best_error > one.bar)
 
 
 def _caveats(asked: Sequence[Logged], simulated: _Sum, *, lost: int) -> list[str]:
@@ -284,3 +309,6 @@ def _relative_entropy(share: float, other: float) -> float:
     if share >= 1:
         return first
     return math.inf if other >= 1 else first + (1 - share) * math.log((1 - share) / (1 - other))
+
+
+_UNSPENT = Budget()
