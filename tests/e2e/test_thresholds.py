@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from typing import Any
 
 import httpx
 import pytest
 
+from synapse_standalone.__main__ import main
 from tests.e2e.asking import Asker
 from tests.e2e.conftest import ACME_KEY, VIEWER_KEY, asking
 from tests.support.mesh import MeshProcess
@@ -165,6 +167,22 @@ def test_a_shortened_lifetime_holds_for_what_is_stored_already(ask_acme: Asker, 
     operator.put(ACME, json={"l1TtlSecs": 0.001, "l2TtlSecs": 0.001}).raise_for_status()
     assert ask_acme(QUESTION).status == "MISS"
     operator.delete(ACME).raise_for_status()
+
+
+def test_the_command_line_shows_sets_and_resets(
+    mesh_double: MeshProcess, admin: httpx.Client, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def synapse(*arguments: str) -> str:
+        assert main(["thresholds", *arguments, "--tenant", "globex", "--state", str(mesh_double.state)]) == 0
+        return capsys.readouterr().out
+
+    assert "SET FOR tenant globex" in synapse()
+    synapse("set", "--max-error", "0.002", "--shadow", "on", "--l2-ttl", "60")
+    assert told(admin.get(GLOBEX))["set"] == {"max_error": 0.002, "shadow": True, "l2_ttl_secs": 60}
+    synapse("set", "--shadow", "default")
+    assert json.loads(synapse("--json"))["set"] == {"max_error": 0.002, "l2_ttl_secs": 60}
+    synapse("reset")
+    assert told(admin.get(GLOBEX))["set"] == {}
 
 
 def test_the_thresholds_of_one_tenant_leave_another_alone(ask: Asker, operator: httpx.Client) -> None:

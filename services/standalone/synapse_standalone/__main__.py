@@ -1,4 +1,4 @@
-"""The command line: `synapse up|check|ask|stats|backends|models|config|token|version`."""
+"""The command line: `synapse up|check|ask|stats|backends|models|config|thresholds|token|version`."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from pathlib import Path
 from synapse_standalone import settings
 from synapse_standalone.errors import CommandError
 from synapse_standalone.settings import DEFAULT_PORT, DEFAULT_STATE, Options
+from synapse_standalone.thresholds import add_arguments as add_thresholds
 
 _TOKEN_SECONDS = 3600.0
 _ROLES = ("admin", "operator", "viewer")
@@ -91,6 +92,12 @@ def _config(arguments: argparse.Namespace) -> int:
     return _printed(tables.change_lines(told, validate_only=validate_only))
 
 
+def _thresholds(arguments: argparse.Namespace) -> int:
+    from synapse_standalone import thresholds
+
+    return thresholds.run(arguments)
+
+
 def _printed(lines: Sequence[str]) -> int:
     for line in lines:
         print(line)
@@ -150,6 +157,7 @@ def _parser() -> argparse.ArgumentParser:
         default="show",
         help="show what is in use, say what a changed file would bring, or use it now (a change is seen by itself)",
     )
+    add_thresholds(_command(commands, "thresholds", _thresholds, "show and set when stored answers are reused"))
     token = _command(commands, "token", _token, "sign an identity for direct gRPC calls (metadata x-synapse-identity)")
     token.add_argument("--tenant", default="default", help="whose cache the calls use (default: %(default)s)")
     token.add_argument("--subject", default="command line", help="name in logs (default: %(default)s)")

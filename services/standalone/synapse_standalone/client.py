@@ -53,6 +53,13 @@ def reload(endpoint: Mapping[str, Any], *, validate_only: bool) -> dict[str, Any
     return found
 
 
+def admin(endpoint: Mapping[str, Any], verb: str, path: str, body: Mapping[str, Any] | None = None) -> dict[str, Any]:
+    """The reply of the admin API to `verb` on `path`."""
+    with _opened(endpoint, path, timeout=_ADMIN_SECONDS, body=body, verb=verb) as response:
+        found: dict[str, Any] = json.load(response)
+    return found
+
+
 def first_model(endpoint: Mapping[str, Any]) -> str:
     """A model that can be asked; empty when none is listed."""
     with _opened(endpoint, "/v1/models", timeout=_MODELS_SECONDS) as response:
@@ -96,13 +103,19 @@ def _origin(response: HTTPResponse) -> str:
 
 @contextmanager
 def _opened(
-    endpoint: Mapping[str, Any], path: str, *, timeout: float, body: Mapping[str, Any] | None = None
+    endpoint: Mapping[str, Any],
+    path: str,
+    *,
+    timeout: float,
+    body: Mapping[str, Any] | None = None,
+    verb: str | None = None,
 ) -> Iterator[HTTPResponse]:
     """A reply of the gateway; raises CommandError in its words when it refuses."""
     request = urllib.request.Request(  # noqa: S310  # the URL is ours
         endpoint["url"] + path,
         data=None if body is None else json.dumps(body).encode(),
         headers={"authorization": f"Bearer {endpoint['key']}", "content-type": "application/json"},
+        method=verb,
     )
     try:
         with urllib.request.urlopen(request, timeout=timeout) as response:  # noqa: S310

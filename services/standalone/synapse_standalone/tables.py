@@ -1,4 +1,4 @@
-"""What the router tells of backends, models and its configuration, as lines for people."""
+"""What the mesh tells of backends, models, thresholds and its configuration, as lines for people."""
 
 from __future__ import annotations
 
@@ -22,6 +22,18 @@ def model_lines(models: Iterable[Mapping[str, Any]]) -> list[str]:
     return _table(("MODEL", "OWNED BY"), [(str(one["id"]), str(one.get("owned_by", ""))) for one in models])
 
 
+def threshold_lines(told: Mapping[str, Any]) -> list[str]:
+    """A table of the thresholds in force and of what was set at the level, and below it the tenants that have one."""
+    level, effective = told.get("set") or {}, told["effective"]
+    whose = f"tenant {told['tenant']}" if told.get("tenant") else "all tenants"
+    rows = [(name, _threshold(name, effective), _threshold(name, level)) for name in effective]
+    own = told.get("tenants")
+    return [
+        *_table(("THRESHOLD", "IN FORCE", f"SET FOR {whose}"), rows),
+        *(["", f"tenants with thresholds of their own: {', '.join(own)}"] if own else []),
+    ]
+
+
 def config_lines(told: Mapping[str, Any]) -> list[str]:
     """The configuration in use, when it was read, and what is not in use."""
     lines = [json.dumps(json.loads(told["config_json"]), indent=2), f"read at {told['load_time']}"]
@@ -43,6 +55,15 @@ def change_lines(told: Mapping[str, Any], *, validate_only: bool) -> list[str]:
 def _restart(told: Mapping[str, Any]) -> list[str]:
     waiting = told.get("needs_restart")
     return [f"at the next start only: {', '.join(waiting)}"] if waiting else []
+
+
+def _threshold(name: str, values: Mapping[str, Any]) -> str:
+    value = values.get(name)
+    if value is None:
+        return "-"
+    if isinstance(value, bool):
+        return "on" if value else "off"
+    return f"{value:.10g}" + (" s" if name.endswith("_secs") else "")
 
 
 def _backend_row(one: Mapping[str, Any]) -> Sequence[str]:
