@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, TypeAlias
 from synapse_cache.ports import StoreUnavailable
 
 if TYPE_CHECKING:
+    from synapse_cache.conditions import Conditions, Page
     from synapse_cache.model import Embedding, Entry, Match, Place
     from synapse_cache.ports import Embedder, VectorStore
 
@@ -76,7 +77,21 @@ class VectorSpace:
         """As VectorStore."""
         return await self._opened().delete(tenant, entry_ids)
 
-    async def delete_namespace(self, tenant: str, namespace: str, *, before_epoch: int) -> int:
+    @property
+    def shared(self) -> bool:
+        """As VectorStore; true while no store is open."""
+        return self._store is None or self._store.shared
+
+    async def select(self, tenant: str, conditions: Conditions, *, now: float, limit: int, after: str = "") -> Page:
+        """As VectorStore."""
+        alike = (conditions.likeness.embedding,) if conditions.likeness is not None else ()
+        return await self._opened(*alike).select(tenant, conditions, now=now, limit=limit, after=after)
+
+    async def present(self, tenant: str, entry_ids: Sequence[str]) -> set[str]:
+        """As VectorStore."""
+        return await self._opened().present(tenant, entry_ids)
+
+    async def delete_namespace(self, tenant: str, namespace: str | None, *, before_epoch: int) -> int:
         """As VectorStore."""
         return await self._opened().delete_namespace(tenant, namespace, before_epoch=before_epoch)
 

@@ -9,7 +9,8 @@ import pytest
 
 from synapse_cache.adapters.exact_memory import MemoryExactStore
 from synapse_cache.adapters.exact_redis import RedisExactStore
-from synapse_cache.model import Place
+from synapse_cache.conditions import Conditions, Likeness, ref_of
+from synapse_cache.model import Embedding, Place
 from tests.support.clock import Clock
 from tests.support.entries import an_entry
 from tests.support.redis_servers import BINARIES
@@ -17,6 +18,7 @@ from tests.support.redis_servers import BINARIES
 HERE = Place("acme", "default")
 KEY, ALIAS, OTHER_ALIAS = "a" * 64, "c" * 64, "d" * 64
 HOUR = 3600.0
+ANYTHING = Conditions()
 NASTY = [
     ("a:b", "c", "a", "b:c"),
     ("a", "", "", "a"),
@@ -313,3 +315,133 @@ async def test_a_delete_of_nothing_finds_nothing(store):
 
 async def test_a_store_that_answers_says_so(store):
     await store.ping()
+
+
+async def walked(store, conditions=ANYTHING, *, tenant="acme", limit=7):
+    """Ids of all that a walk shows."""
+    found, after = [], ""
+    while True:
+        page = await store.select(tenant, conditions, limit=limit, after=after)
+        found += [ref.id for ref in page.refs]
+        if not page.after:
+            return found
+        after = page.after
+
+
+@pytest.fixture
+async def filled(store, entry_at, clock):
+    """Entries of two namespaces, two models and three tags, and one of another tenant."""
+    docs, other = Place("acme", "docs"), Place("globex", "docs")
+    entries = [
+        await entry_at(id="plain", key="1" * 64),
+        await entry_at(id="tagged", key="2" * 64, tags=("x", "y")),
+        await entry_at(id="asked", key="3" * 64, model="m2", created_at=clock() - 100),
+        await entry_at(docs, id="exact", key="1" * 64, tags=("x",), prompt=None),
+        await entry_at(other, id="theirs", key="1" * 64, tags=("x",), model="m2"),
+    ]
+    for entry in entries:
+        await store.put(entry, alias_keys=["f" + entry.key[1:]])
+    return entries
+
+
+@pytest.mark.parametrize(
+    ("wanted", "found"),
+    [
+        ({}, {"plain", "tagged", "asked", "exact"}),
+        ({"tag": "x"}, {"tagged", "exact"}),
+        ({"tag": "y"}, {"tagged"}),
+        ({"model": "m2"}, {"asked"}),
+        ({"namespace": "docs"}, {"exact"}),
+        ({"tag": "x", "namespace": "default"}, {"tagged"}),
+        ({"key": "1" * 64}, {"plain", "exact"}),
+        ({"id": "plain"}, {"plain"}),
+        ({"tag": "x", "model": "m2"}, set()),
+        ({"tag": "*"}, set()),
+    ],
+)
+async def test_a_walk_shows_what_meets_the_conditions_and_nothing_else(store, filled, wanted, found):
+    assert set(await walked(store, Conditions(**wanted))) == found
+
+
+async def test_a_walk_finds_entries_by_age(store, filled, clock):
+    assert set(await walked(store, Conditions(created_before=clock() - 50))) == {"asked"}
+
+
+async def test_a_walk_for_likeness_shows_what_has_a_prompt(store, filled):
+    alike = Likeness("hello", Embedding(vector=None), 0.9)
+    assert set(await walked(store, Conditions(likeness=alike))) == {"plain", "tagged", "asked"}
+
+
+async def test_a_walk_shows_all_that_stays_while_others_go(store, entry_at):
+    entries = [await entry_at(id=f"e{i}", key=f"{i:064x}") for i in range(60)]
+    for entry in entries:
+        await store.put(entry)
+    seen, after, going = set(), "", entries[:30]
+    while True:
+        page = await store.select("acme", Conditions(), limit=5, after=after)
+        seen |= {ref.id for ref in page.refs}
+        if going:
+            await store.remove("acme", [ref_of(going.pop())])
+        if not page.after:
+            break
+        after = page.after
+    assert seen >= {entry.id for entry in entries[30:]}
+
+
+async def test_removed_entries_are_gone_with_every_key(store, filled):
+    plain, tagged, *rest = filled
+    await store.remove("acme", [ref_of(plain), ref_of(tagged)])
+    assert set(await walked(store)) == {"asked", "exact"}
+    for entry in (plain, tagged):
+        for key in (entry.key, "f" + entry.key[1:]):
+            assert (await store.get(HERE, key))[0] is None
+    assert (await store.get(Place("globex", "docs"), "1" * 64))[0] == rest[-1]
+
+
+async def test_a_removal_spares_another_tenants_entry_of_the_same_id(store, filled):
+    theirs = filled[-1]
+    await store.remove("acme", [ref_of(theirs)])
+    assert await store.find("globex", theirs.id) == theirs
+
+
+async def test_a_removed_entry_cannot_come_back_late(store, filled):
+    await store.remove("acme", [ref_of(filled[0])])
+    await store.put(filled[0], alias_keys=[ALIAS])
+    assert "plain" not in await walked(store)
+
+
+async def test_removing_nothing_removes_nothing(store, filled):
+    await store.remove("acme", [])
+    assert len(set(await walked(store))) == 4
+
+
+async def test_a_flush_of_everything_kills_every_namespace_of_the_tenant_at_once(store, filled):
+    epoch = await store.flush("acme", None)
+    for place in (HERE, Place("acme", "docs")):
+        assert await store.get(place, "1" * 64) == (None, epoch)
+        assert await store.delete_key(place, "1" * 64) is None
+    assert epoch > max(entry.epoch for entry in filled)
+    assert await store.find("acme", "plain") is None
+    assert (await store.get(Place("globex", "docs"), "1" * 64))[0] == filled[-1]
+
+
+async def test_what_comes_after_a_flush_of_everything_lives(store, entry_at):
+    await store.flush("acme", None)
+    entry = await entry_at()
+    await store.put(entry)
+    assert (await store.get(HERE, KEY))[0] == entry
+
+
+async def test_flushes_of_both_kinds_follow_each_other(store):
+    epochs = []
+    for namespace in ("default", None, "default", "default", None, None, "default"):
+        epochs.append(await store.flush("acme", namespace))
+        assert (await store.get(HERE, KEY))[1] == epochs[-1]
+    assert epochs == sorted(set(epochs))
+
+
+async def test_an_epoch_never_falls_below_one_that_was_known(store, entry_at):
+    await store.put(await entry_at())
+    later = (await store.get(HERE, KEY))[1] + 10
+    assert await store.get(dataclasses.replace(HERE, epoch=later), KEY) == (None, later)
+    assert await store.get(HERE, KEY) == (None, later)

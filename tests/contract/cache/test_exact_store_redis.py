@@ -12,6 +12,7 @@ from prometheus_client import REGISTRY
 
 from synapse_cache.adapters.codec import encode
 from synapse_cache.adapters.exact_redis import RedisExactStore
+from synapse_cache.conditions import Conditions, ref_of
 from synapse_cache.model import Place
 from synapse_cache.ports import StoreUnavailable
 from tests.support.entries import a_live_entry
@@ -260,3 +261,26 @@ def test_a_prefix_that_would_break_the_keys_is_refused(prefix):
 async def test_a_closed_store_is_unavailable(store, entry):
     await store.close()
     assert await unavailable(store.get(HERE, KEY)) < SLACK
+
+
+async def test_a_flush_of_everything_outlives_the_loss_of_its_key(store, entry, operator, prefix):
+    epoch = await store.flush("acme", None)
+    assert await store.get(HERE, KEY) == (None, epoch)
+    (name,) = operator.keys(f"{prefix}:all:*")
+    operator.delete(name)
+    assert await store.get(HERE, KEY) == (None, epoch)
+
+
+async def test_a_removal_finds_an_entry_whose_list_of_keys_was_lost(store, entry, operator, prefix):
+    operator.delete(*operator.keys(f"{prefix}:id:*"))
+    await store.remove("acme", [ref_of(entry)])
+    assert (await store.get(HERE, KEY))[0] is None
+
+
+async def test_a_walk_reads_no_entry_of_another_tenant(store, entry, operator, prefix):
+    for number in range(50):
+        await store.put(a_live_entry(tenant="other", key=f"{number:064x}", id=f"o{number}", epoch=1))
+    before = operator.info("stats")["keyspace_hits"]
+    page = await store.select("acme", Conditions(), limit=1000)
+    assert [ref.id for ref in page.refs] == [entry.id]
+    assert operator.info("stats")["keyspace_hits"] - before == 2

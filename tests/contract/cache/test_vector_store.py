@@ -10,7 +10,8 @@ import time
 import numpy as np
 import pytest
 
-from synapse_cache.model import Place
+from synapse_cache.conditions import Conditions, Likeness, Page, Ref
+from synapse_cache.model import Embedding, Place
 from tests.contract.cache.vectors_world import (
     DIMENSION,
     EAST,
@@ -237,3 +238,107 @@ async def test_inserts_and_searches_at_the_same_time_do_not_disturb_each_other(w
 
 async def test_a_store_that_answers_pings(world):
     assert await world.store.ping() is None
+
+
+async def walked(world, *, tenant="", limit=3, **wanted):
+    """Ids of all that a walk shows."""
+    found, after = [], ""
+    while True:
+        page = await world.store.select(
+            tenant or world.tenant, Conditions(**wanted), now=time.time(), limit=limit, after=after
+        )
+        found += [ref.id for ref in page.refs]
+        if not page.after:
+            return sorted(found)
+        after = page.after
+
+
+@pytest.fixture
+async def filled(world):
+    """Entries of two namespaces, two models and three tags, an expired one, and one of another tenant."""
+    entries = {
+        "plain": world.entry("plain", key="1" * 64),
+        "tagged": world.entry("tagged", key="2" * 64, tags=("x", "y")),
+        "asked": world.entry("asked", key="3" * 64, model="m2", created_at=1000.0),
+        "docs": world.entry("docs", key="1" * 64, namespace="docs", tags=("x",)),
+        "expired": world.entry("expired", key="4" * 64, tags=("x",), semantic_expires_at=1001.0),
+        "theirs": world.entry("theirs", key="1" * 64, tags=("x",), model="m2", tenant=world.tenant + "x"),
+    }
+    vectors = {"plain": EAST, "tagged": NORTH_EAST, "docs": NORTH_EAST}
+    await world.insert(*((entry, vectors.get(name, NORTH)) for name, entry in entries.items()))
+    return entries
+
+
+@pytest.mark.parametrize(
+    ("wanted", "found"),
+    [
+        ({}, ["asked", "docs", "plain", "tagged"]),
+        ({"tag": "x"}, ["docs", "tagged"]),
+        ({"tag": "y"}, ["tagged"]),
+        ({"model": "m2"}, ["asked"]),
+        ({"namespace": "docs"}, ["docs"]),
+        ({"tag": "x", "namespace": "default"}, ["tagged"]),
+        ({"key": "1" * 64}, ["docs", "plain"]),
+        ({"key": "1" * 64, "namespace": "default"}, ["plain"]),
+        ({"id": "plain"}, ["plain"]),
+        ({"id": "plain", "tag": "x"}, []),
+        ({"created_before": 1000.0}, ["asked"]),
+        ({"created_before": 999.9}, []),
+        ({"tag": "' or 1 == 1"}, []),
+        ({"likeness": Likeness("", Embedding(EAST), 0.7)}, ["docs", "plain", "tagged"]),
+        ({"likeness": Likeness("", Embedding(EAST), 0.72)}, ["plain"]),
+        ({"likeness": Likeness("", Embedding(EAST), 0.7), "tag": "x"}, ["docs", "tagged"]),
+    ],
+)
+async def test_a_walk_shows_what_meets_the_conditions_and_nothing_else(world, filled, wanted, found):
+    assert await walked(world, **wanted) == found
+
+
+async def test_a_walk_tells_how_to_find_an_entry_everywhere(world, filled):
+    page = await world.store.select(world.tenant, Conditions(id="docs"), now=time.time(), limit=9)
+    assert page == Page((Ref("docs", "1" * 64, "docs", 1),))
+
+
+async def test_a_walk_through_many_misses_none(world):
+    names = sorted(f"e{i}" for i in range(50))
+    await world.store.insert([(world.entry(name), unit(1, i)) for i, name in enumerate(names)])
+    await world.shows(lambda: world.store.fetch(world.tenant, names[-1]))
+    assert await walked(world, limit=4) == names
+    alike = Likeness("", Embedding(EAST), -1.0)
+    assert await walked(world, limit=4, likeness=alike) == names
+
+
+async def test_a_walk_shows_all_that_stays_while_others_go(world):
+    names = [f"e{i}" for i in range(20)]
+    await world.store.insert([(world.entry(name), EAST) for name in names])
+    seen, after, going = set(), "", names[:4]
+    while True:
+        page = await world.store.select(world.tenant, Conditions(), now=time.time(), limit=3, after=after)
+        seen |= {ref.id for ref in page.refs}
+        if going:
+            await world.store.delete(world.tenant, [going.pop()])
+        if not page.after:
+            break
+        after = page.after
+    assert seen >= set(names[4:])
+
+
+@pytest.mark.parametrize("text", HOSTILE)
+async def test_hostile_conditions_are_only_names(world, text):
+    entry = world.entry("e", namespace=text, tags=(text,), key=text, model=text)
+    await world.insert((entry, EAST), (world.entry("bystander"), EAST))
+    wanted = {name: text for name in ("tag", "key", "model") if text} | {"namespace": text}
+    assert await walked(world, **wanted) == ["e"]
+
+
+async def test_what_is_there_is_told_from_what_is_not(world, filled):
+    asked = ["plain", "expired", "theirs", "nobody"]
+    assert await world.store.present(world.tenant, asked) == {"plain", "expired"}
+    assert await world.store.present(world.tenant, []) == set()
+
+
+async def test_old_epochs_of_a_whole_tenant_are_removed_and_nothing_else(world, filled):
+    await world.insert((world.entry("new", epoch=2), EAST))
+    assert await world.store.delete_namespace(world.tenant, None, before_epoch=2) == 5
+    assert await walked(world) == ["new"]
+    assert await walked(world, tenant=world.tenant + "x") == ["theirs"]

@@ -135,7 +135,7 @@ async def test_a_prompt_longer_than_a_row_is_left_out_alone(world):
 
 def test_the_collection_is_named_after_the_vector_space():
     name = collection_name("all-MiniLM-L6-v2@53aa/mean+l2", 384)
-    assert name.startswith("synapse_v1_all_MiniLM_L6_v2_53aa_mean_l2_")
+    assert name.startswith("synapse_v2_all_MiniLM_L6_v2_53aa_mean_l2_")
     assert name != collection_name("all-MiniLM-L6-v2@53aa/mean+l2", 768)
     assert name != collection_name("all-MiniLM-L6-v2@53aa/mean l2", 384)
     assert len(collection_name("x/" * 500, 1024)) < 255

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import time
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from typing import TypeAlias
 
+from synapse_cache.conditions import Conditions, Page, Ref, ref_of
 from synapse_cache.model import Entry, Place
 
 _Slot: TypeAlias = "tuple[str, str, str]"
@@ -23,6 +25,7 @@ class MemoryExactStore:
         self._entries: OrderedDict[_Slot, Entry] = OrderedDict()
         self._slots: dict[tuple[str, str], set[_Slot]] = {}
         self._epochs: OrderedDict[tuple[str, str], int] = OrderedDict()
+        self._tenant_epochs: dict[str, int] = {}
         self._last_epoch = 0
         self._deleted: OrderedDict[tuple[str, str], float] = OrderedDict()
 
@@ -67,13 +70,44 @@ class MemoryExactStore:
         self._mark_deleted((tenant, entry_id))
         return entry
 
+    async def unlink(self, place: Place, key: str, entry_id: str) -> bool:
+        """As in ExactStore."""
+        slot = (place.tenant, place.namespace, key)
+        entry = self._entries.get(slot)
+        if entry is None or entry.id != entry_id or entry.key == key:
+            return False
+        self._remove(slot)
+        return True
+
     async def delete_key(self, place: Place, key: str) -> Entry | None:
         """As in ExactStore."""
         entry, _ = await self.get(place, key, stale=True)
         return None if entry is None else await self.delete(place.tenant, entry.id)
 
-    async def flush(self, tenant: str, namespace: str) -> int:
+    async def remove(self, tenant: str, refs: Sequence[Ref]) -> None:
         """As in ExactStore."""
+        for ref in refs:
+            await self.delete(tenant, ref.id)
+
+    async def select(self, tenant: str, conditions: Conditions, *, limit: int, after: str = "") -> Page:
+        """As in ExactStore."""
+        start = tuple(json.loads(after)) if after else ()
+        slots = sorted(slot for slot in self._entries if slot[0] == tenant and slot > start)
+        looked_at = [self._entries[slot] for slot in slots[:limit]]
+        meant = {
+            entry.id: ref_of(entry)
+            for entry in looked_at
+            if self._is_kept(entry)
+            and conditions.covers_plainly(entry)
+            and (conditions.likeness is None or entry.prompt is not None)
+        }
+        return Page(tuple(meant.values()), json.dumps(slots[limit - 1]) if len(slots) > limit else "")
+
+    async def flush(self, tenant: str, namespace: str | None) -> int:
+        """As in ExactStore."""
+        if namespace is None:
+            self._tenant_epochs[tenant] = self._next_epoch()
+            return self._tenant_epochs[tenant]
         self._epochs.pop((tenant, namespace), None)
         return self._epoch(tenant, namespace)
 
@@ -86,13 +120,18 @@ class MemoryExactStore:
     def _epoch(self, tenant: str, namespace: str, *, told: int = 0) -> int:
         """The namespace's epoch; one that was forgotten is what the caller tells, or above every epoch ever given."""
         known = self._epochs.get((tenant, namespace))
-        if known is None:
-            known = told or max(self._last_epoch + 1, int(self._clock() * 1e6))
+        least = max(told, self._tenant_epochs.get(tenant, 0))
+        if known is None or known < least:
+            known = least if told or known is not None else self._next_epoch()
             self._last_epoch = max(self._last_epoch, known)
             self._epochs[tenant, namespace] = known
             if len(self._epochs) > _MAX_EPOCHS:
                 self._epochs.popitem(last=False)
         return known
+
+    def _next_epoch(self) -> int:
+        self._last_epoch = max(self._last_epoch + 1, int(self._clock() * 1e6))
+        return self._last_epoch
 
     def _is_kept(self, entry: Entry) -> bool:
         return entry.kept_until > self._clock() and entry.epoch == self._epoch(entry.tenant, entry.namespace)

@@ -24,28 +24,41 @@ import re
 import time
 from collections.abc import Callable, Sequence
 from functools import lru_cache
-from typing import Any
+from typing import Any, NamedTuple
 
 from synapse_cache.adapters.codec import CorruptEntry, decode, encode
 from synapse_cache.adapters.exact_redis_link import Command, RedisLink
 from synapse_cache.adapters.rejected import reject
+from synapse_cache.conditions import Conditions, Page, Ref, ref_of
 from synapse_cache.model import Entry, Place
 
 _PREFIX = re.compile(r"[A-Za-z0-9_.:-]{1,64}")
 _DELETED = b""
 _DELETED_MILLISECONDS = 60_000
 _CACHED_TAGS = 1024
-# Reads or begins the epoch of KEYS[1]; ARGV[1] = 1 makes it greater than it was; ARGV[2] > 0 is the epoch that a
-# caller knew, taken up again where the server lost it.
+# Reads or begins the epoch of KEYS[1]; ARGV[1] = 1 makes it greater than it was. ARGV[2] > 0 is the epoch that a caller
+# knew, taken up again where the server lost it; ARGV[3] is the tenant's. It is never less than either.
 _EPOCH_SCRIPT = """
 local now = redis.call('TIME')
 local known = tonumber(redis.call('GET', KEYS[1]) or '') or 0
-if known > 0 and ARGV[1] == '0' then return known end
-local epoch = tonumber(ARGV[2])
-if epoch == 0 then epoch = math.max(known + 1, now[1] * 1000000 + now[2]) end
+local told = tonumber(ARGV[2])
+local least = math.max(told, tonumber(ARGV[3]))
+if ARGV[1] == '0' and known > 0 and known >= least then return known end
+local epoch = least
+if ARGV[1] == '1' or (known == 0 and told == 0) then
+    epoch = math.max(known + 1, least, now[1] * 1000000 + now[2])
+end
 redis.call('SET', KEYS[1], string.format('%.0f', epoch))
 return epoch
 """
+
+
+class _Names(NamedTuple):
+    """The Redis keys of one place: `entry` and an exact key make an entry's."""
+
+    epoch: str
+    all: str
+    entry: str
 
 
 class RedisExactStore:
@@ -57,7 +70,7 @@ class RedisExactStore:
         self._link = link
         self._prefix = prefix
         self._clock = clock
-        self._tag = lru_cache(_CACHED_TAGS)(self._make_tag)
+        self._names = lru_cache(_CACHED_TAGS)(self._make_names)
 
     @classmethod
     def open(
@@ -75,12 +88,12 @@ class RedisExactStore:
 
     async def get(self, place: Place, key: str, *, stale: bool = False) -> tuple[Entry | None, int]:
         """As in ExactStore; a value that is no entry of the place is removed and counted."""
-        tag = self._tag(place.tenant, place.namespace)
-        name = f"{tag}x:{key}"
-        known, value = await self._link.call("MGET", f"{tag}epoch", name)
-        epoch = _epoch(known)
-        if epoch is None:
-            return None, await self._epoch(tag, known=place.epoch)
+        names = self._names(place.tenant, place.namespace)
+        name = names.entry + key
+        own, of_all, value = await self._link.call("MGET", names.epoch, names.all, name)
+        epoch, least = _epoch(own), max(_epoch(of_all), place.epoch)
+        if not epoch or epoch < least:
+            epoch = await self._begin(names.epoch, known=place.epoch, tenants=_epoch(of_all))
         if value is None:
             return None, epoch
         entry = _entry(value, place.tenant, place.namespace)
@@ -92,8 +105,8 @@ class RedisExactStore:
 
     async def put(self, entry: Entry, *, alias_keys: Sequence[str] = ()) -> None:
         """As in ExactStore. An entry deleted within the last minute stays deleted: a late alias cannot revive it."""
-        tag = self._tag(entry.tenant, entry.namespace)
-        names = [f"{tag}x:{key}" for key in dict.fromkeys((entry.key, *alias_keys))]
+        start = self._names(entry.tenant, entry.namespace).entry
+        names = [start + key for key in dict.fromkeys((entry.key, *alias_keys))]
         if entry.kept_until <= self._clock():
             await self._link.call("UNLINK", *names)
             return
@@ -128,12 +141,56 @@ class RedisExactStore:
         entry, _ = await self.get(place, key, stale=True)
         if entry is None:
             return None
-        name = f"{self._tag(place.tenant, place.namespace)}x:{key}"
+        name = self._names(place.tenant, place.namespace).entry + key
         return await self._delete(place.tenant, entry.id, {name.encode()})
 
-    async def flush(self, tenant: str, namespace: str) -> int:
-        """As in ExactStore; costs the same whatever the namespace holds."""
-        return await self._epoch(self._tag(tenant, namespace), begin=True)
+    async def unlink(self, place: Place, key: str, entry_id: str) -> bool:
+        """As in ExactStore; a put of another entry between reading and removing loses it: a miss, no wrong answer."""
+        name = self._names(place.tenant, place.namespace).entry + key
+        value = await self._link.call("GET", name)
+        entry = _entry(value, place.tenant, place.namespace) if value is not None else None
+        if entry is None or entry.id != entry_id or entry.key == key:
+            return False
+        await self._link.call_all([("UNLINK", name), ("SREM", self._index(place.tenant, entry_id), name)])
+        return True
+
+    async def remove(self, tenant: str, refs: Sequence[Ref]) -> None:
+        """As in ExactStore, in three exchanges; an entry whose list of keys was lost is found by its own key."""
+        if not refs:
+            return
+        replies = await self._link.call_all([step for ref in refs for step in _marking(self._index(tenant, ref.id))])
+        suspects: dict[bytes, str] = {}
+        for ref, known in zip(refs, replies[2::3], strict=True):
+            own = (self._names(tenant, ref.namespace).entry + ref.key).encode()
+            suspects |= dict.fromkeys(set(known) - {_DELETED} | {own}, ref.id)
+        names = list(suspects)
+        values = await self._link.call("MGET", *names)
+        held = [(name, _entry(value, tenant, None)) for name, value in zip(names, values, strict=True) if value]
+        gone = [name for name, entry in held if entry is not None and entry.id == suspects[name]]
+        if gone:
+            await self._link.call("UNLINK", *gone)
+
+    async def select(self, tenant: str, conditions: Conditions, *, limit: int, after: str = "") -> Page:
+        """As in ExactStore; the server looks at all keys of its database and shows those of the tenant."""
+        wanted = f"{self._prefix}:{{{_digest(tenant)}.*}}:x:*"
+        cursor, names = await self._link.call("SCAN", after or "0", "MATCH", wanted, "COUNT", limit)
+        values = await self._link.call("MGET", *names) if names else ()
+        found = (_entry(value, tenant, None) for value in values if value is not None)
+        meant = {
+            entry.id: ref_of(entry)
+            for entry in found
+            if entry is not None
+            and conditions.covers_plainly(entry)
+            and (conditions.likeness is None or entry.prompt is not None)
+            and entry.kept_until > self._clock()
+        }
+        return Page(tuple(meant.values()), "" if cursor == b"0" else cursor.decode())
+
+    async def flush(self, tenant: str, namespace: str | None) -> int:
+        """As in ExactStore; costs the same whatever there is."""
+        name = self._all(tenant) if namespace is None else self._names(tenant, namespace).epoch
+        of_all = 0 if namespace is None else _epoch(await self._link.call("GET", self._all(tenant)))
+        return await self._begin(name, tenants=of_all, anew=True)
 
     async def ping(self) -> None:
         """As in ExactStore."""
@@ -145,12 +202,7 @@ class RedisExactStore:
 
     async def _delete(self, tenant: str, entry_id: str, names: set[bytes]) -> Entry | None:
         index = self._index(tenant, entry_id)
-        marking: list[Command] = [
-            ("SADD", index, _DELETED),
-            ("PEXPIRE", index, _DELETED_MILLISECONDS),
-            ("SMEMBERS", index),
-        ]
-        names = names.union((await self._link.call_all(marking))[-1])
+        names = names.union((await self._link.call_all(_marking(index)))[-1])
         entry, held = await self._stored(tenant, entry_id, names)
         if held:  # a put between reading and this loses its entry: a miss, never a wrong answer
             await self._link.call("UNLINK", *held)
@@ -168,32 +220,48 @@ class RedisExactStore:
         if not entries:
             return None, []
         entry = next(iter(entries.values()))
-        epoch = await self._epoch(self._tag(tenant, entry.namespace))
+        epoch = await self._current(tenant, entry.namespace)
         now = self._clock()
         kept = (entry for entry in entries.values() if entry.epoch == epoch and entry.kept_until > now)
         return next(kept, None), list(entries)
 
-    async def _epoch(self, tag: str, *, begin: bool = False, known: int = 0) -> int:
-        return int(await self._link.call("EVAL", _EPOCH_SCRIPT, 1, f"{tag}epoch", int(begin), known))
+    async def _current(self, tenant: str, namespace: str) -> int:
+        names = self._names(tenant, namespace)
+        own, of_all = map(_epoch, await self._link.call("MGET", names.epoch, names.all))
+        return own if own and own >= of_all else await self._begin(names.epoch, tenants=of_all)
 
-    def _make_tag(self, tenant: str, namespace: str) -> str:
-        return f"{self._prefix}:{{{_digest(tenant, namespace)}}}:"
+    async def _begin(self, name: str, *, known: int = 0, tenants: int = 0, anew: bool = False) -> int:
+        return int(await self._link.call("EVAL", _EPOCH_SCRIPT, 1, name, int(anew), known, tenants))
+
+    def _make_names(self, tenant: str, namespace: str) -> _Names:
+        tag = f"{self._prefix}:{{{_digest(tenant)}.{_digest(tenant, namespace)}}}:"
+        return _Names(f"{tag}epoch", self._all(tenant), f"{tag}x:")
+
+    def _all(self, tenant: str) -> str:
+        return f"{self._prefix}:all:{_digest(tenant)}"
 
     def _index(self, tenant: str, entry_id: str) -> str:
         return f"{self._prefix}:id:{_digest(tenant, entry_id)}"
 
 
-def _digest(first: str, second: str) -> str:
-    start = first.encode("utf-8", "surrogatepass")
-    text = b"%d:%s%s" % (len(start), start, second.encode("utf-8", "surrogatepass"))
+def _marking(index: str) -> list[Command]:
+    """Mark an entry as deleted, and tell the keys that it is stored under."""
+    return [("SADD", index, _DELETED), ("PEXPIRE", index, _DELETED_MILLISECONDS), ("SMEMBERS", index)]
+
+
+def _digest(*names: str) -> str:
+    """A hash of names, each but the last with its length before it."""
+    *firsts, last = (name.encode("utf-8", "surrogatepass") for name in names)
+    text = b"".join(b"%d:%s" % (len(first), first) for first in firsts) + last
     return hashlib.blake2b(text, digest_size=16).hexdigest()
 
 
-def _epoch(known: Any) -> int | None:
+def _epoch(known: Any) -> int:
+    """The epoch in a reply, 0 for none and for nonsense."""
     try:
-        return int(known) if known is not None else None
+        return int(known or 0)
     except ValueError:
-        return None
+        return 0
 
 
 def _entry(value: bytes, tenant: str, namespace: str | None) -> Entry | None:

@@ -16,11 +16,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 from synapse_cache.adapters import vectors_embedded_file as file
+from synapse_cache.adapters import vectors_embedded_selection as selection
 from synapse_cache.adapters.vectors_embedded_index import Index, Partition, Spot
 from synapse_cache.adapters.vectors_embedded_writer import Writer
 from synapse_cache.ports import StoreUnavailable
 
 if TYPE_CHECKING:
+    from synapse_cache.conditions import Conditions, Page
     from synapse_cache.model import Entry, Match, Place, Vector
 
 T = TypeVar("T")
@@ -36,6 +38,8 @@ _CANDIDATES_PER_MATCH = 4
 
 class EmbeddedVectorStore:
     """VectorStore over one file per vector space; one process at a time has it open."""
+
+    shared = False
 
     def __init__(self, path: Path, writer: Writer, lock: int, *, dimension: int, memory_limit_bytes: int) -> None:
         self._path = path
@@ -112,7 +116,17 @@ class EmbeddedVectorStore:
         """As the port says."""
         return _total(await self._writer.run(lambda db: file.delete_ids(db, tenant, entry_ids), self._index.kill))
 
-    async def delete_namespace(self, tenant: str, namespace: str, *, before_epoch: int) -> int:
+    async def select(self, tenant: str, conditions: Conditions, *, now: float, limit: int, after: str = "") -> Page:
+        """As the port says."""
+        return await self._read(
+            lambda db: selection.select(db, tenant, conditions, now=now, limit=limit, after=int(after or 0))
+        )
+
+    async def present(self, tenant: str, entry_ids: Sequence[str]) -> set[str]:
+        """As the port says."""
+        return await self._read(lambda db: selection.present(db, tenant, entry_ids))
+
+    async def delete_namespace(self, tenant: str, namespace: str | None, *, before_epoch: int) -> int:
         """As the port says."""
         return await self._delete_all(
             lambda db: file.delete_old_epochs(db, tenant, namespace, before_epoch, limit=_DELETED_AT_ONCE)

@@ -51,6 +51,7 @@ CREATE TABLE codes (
     spot INTEGER NOT NULL, number INTEGER NOT NULL, scale REAL NOT NULL, expires_at REAL NOT NULL, code BLOB NOT NULL,
     PRIMARY KEY (spot, number)) WITHOUT ROWID;
 """
+_INDEX = "CREATE INDEX IF NOT EXISTS entries_by_key ON entries (tenant, key)"
 _INSERT = """
 INSERT INTO entries (spot, tenant, id, key, prompt, created_at, expires_at, vector, body)
 VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (tenant, id) DO NOTHING
@@ -67,7 +68,7 @@ DELETE FROM entries WHERE number IN (SELECT number FROM entries WHERE expires_at
 _DELETE_OLD_EPOCHS = """
 DELETE FROM entries WHERE number IN (
     SELECT codes.number FROM spots JOIN codes ON codes.spot = spots.number
-    WHERE tenant = ? AND namespace = ? AND epoch < ? LIMIT ?) RETURNING spot, number
+    WHERE tenant = ?1 AND (?2 IS NULL OR namespace = ?2) AND epoch < ?3 LIMIT ?4) RETURNING spot, number
 """
 _DELETE_SPOT_IF_EMPTY = "DELETE FROM spots WHERE number = ? AND NOT EXISTS (SELECT 1 FROM codes WHERE spot = ?)"
 
@@ -131,6 +132,7 @@ def set_up(db: sqlite3.Connection, *, fingerprint: str, dimension: int, size_lim
         raise ValueError(f"it has layout {layout}, this version knows {_LAYOUT}")
     elif (found := dict(db.execute("SELECT name, value FROM about"))) != about:
         raise ValueError(f"it is of another vector space: {found}")
+    db.execute(_INDEX)  # files of before have none
     if size_limit_bytes is not None:
         db.execute(f"PRAGMA max_page_count = {max(1, size_limit_bytes // _PAGE_BYTES)}")
 
@@ -182,8 +184,8 @@ def delete_expired(db: sqlite3.Connection, now: float, *, limit: int) -> Removed
     return _removed(db, db.execute(_DELETE_EXPIRED, (now, limit)).fetchall())
 
 
-def delete_old_epochs(db: sqlite3.Connection, tenant: str, namespace: str, epoch: int, *, limit: int) -> Removed:
-    """Remove at most `limit` entries of the namespace's epochs below `epoch`."""
+def delete_old_epochs(db: sqlite3.Connection, tenant: str, namespace: str | None, epoch: int, *, limit: int) -> Removed:
+    """Remove at most `limit` entries of epochs below `epoch`, of a namespace or of all the tenant's."""
     return _removed(db, db.execute(_DELETE_OLD_EPOCHS, (tenant, namespace, epoch, limit)).fetchall())
 
 

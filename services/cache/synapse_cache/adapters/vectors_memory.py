@@ -7,9 +7,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from synapse_cache.conditions import Conditions, Page, ref_of
 from synapse_cache.model import Entry, Match, Place
 
 if TYPE_CHECKING:
+    from synapse_cache.conditions import Likeness
     from synapse_cache.model import Vector
 
 _Spot = tuple[Place, str]
@@ -17,6 +19,8 @@ _Spot = tuple[Place, str]
 
 class MemoryVectorStore:
     """Compares with every entry of the place and scope; made for tests and small caches."""
+
+    shared = False
 
     def __init__(self) -> None:
         self._spots: dict[_Spot, dict[str, tuple[Entry, Vector]]] = {}
@@ -53,13 +57,29 @@ class MemoryVectorStore:
         """As the port says."""
         return self._remove([self._entries[key] for id_ in set(entry_ids) if (key := (tenant, id_)) in self._entries])
 
-    async def delete_namespace(self, tenant: str, namespace: str, *, before_epoch: int) -> int:
+    async def select(self, tenant: str, conditions: Conditions, *, now: float, limit: int, after: str = "") -> Page:
+        """As the port says."""
+        mine = sorted(entry_id for whose, entry_id in self._entries if whose == tenant and entry_id > after)
+        refs = [
+            ref_of(entry)
+            for entry_id in mine[:limit]
+            if (entry := self._entries[tenant, entry_id]).semantic_expires_at > now
+            and conditions.covers_plainly(entry)
+            and self._is_like(entry, conditions.likeness)
+        ]
+        return Page(tuple(refs), mine[limit - 1] if len(mine) > limit else "")
+
+    async def present(self, tenant: str, entry_ids: Sequence[str]) -> set[str]:
+        """As the port says."""
+        return {entry_id for entry_id in entry_ids if (tenant, entry_id) in self._entries}
+
+    async def delete_namespace(self, tenant: str, namespace: str | None, *, before_epoch: int) -> int:
         """As the port says."""
         return self._remove(
             [
                 entry
                 for entry in self._entries.values()
-                if (entry.tenant, entry.namespace) == (tenant, namespace) and entry.epoch < before_epoch
+                if entry.tenant == tenant and namespace in {None, entry.namespace} and entry.epoch < before_epoch
             ]
         )
 
@@ -76,6 +96,12 @@ class MemoryVectorStore:
 
     async def close(self) -> None:
         """As the port says."""
+
+    def _is_like(self, entry: Entry, likeness: Likeness | None) -> bool:
+        if likeness is None:
+            return True
+        _, vector = self._spots[_spot(entry)][entry.id]
+        return float(vector @ likeness.embedding.vector) >= likeness.min_similarity
 
     def _remove(self, entries: Sequence[Entry]) -> int:
         for entry in entries:

@@ -17,6 +17,8 @@ from typing import TYPE_CHECKING, Any
 
 from synapse_cache.adapters import vectors_milvus_rows as rows
 from synapse_cache.adapters.vectors_milvus_link import Address, MilvusLink
+from synapse_cache.adapters.vectors_milvus_stretch import Stretch
+from synapse_cache.conditions import Conditions, Likeness, Page
 from synapse_cache.model import Entry, Match, Place
 from synapse_cache.ports import StoreUnavailable
 
@@ -33,6 +35,8 @@ _DELETED_CAPACITY = 10_000
 
 class MilvusVectorStore:
     """VectorStore over one collection, named after the vector space."""
+
+    shared = True
 
     def __init__(self, link: MilvusLink, *, dimension: int) -> None:
         self._link = link
@@ -122,7 +126,40 @@ class MilvusVectorStore:
             total += await self._delete_all(rows.of_entries(tenant, entry_ids[start : start + _PAGE]))
         return total
 
-    async def delete_namespace(self, tenant: str, namespace: str, *, before_epoch: int) -> int:
+    async def select(self, tenant: str, conditions: Conditions, *, now: float, limit: int, after: str = "") -> Page:
+        """As the port says; a likeness is found as far as the index finds it."""
+        stretch = Stretch.read(after)
+        while True:
+            where = f"{rows.meeting(tenant, conditions, now)} and {stretch.clause}"
+            found = await self._first_rows(where, conditions.likeness, limit)
+            if len(found) < limit:
+                return Page(tuple(map(rows.ref_of, found)), stretch.next(wider=2 * len(found) < limit))
+            stretch = stretch.narrower()
+
+    async def _first_rows(self, where: str, likeness: Likeness | None, limit: int) -> list[dict[str, Any]]:
+        fields = ["head", "epoch"]
+        if likeness is None:
+            return await self._query(where, *fields, strong=True, limit=limit)
+        self._check(likeness.embedding.vector)
+        found = await self._link.call(
+            "search",
+            data=[likeness.embedding.vector],
+            anns_field="vector",
+            filter=where,
+            limit=limit,
+            output_fields=fields,
+            search_params={"metric_type": "COSINE", "params": {"ef": max(_SEARCH_BREADTH, 2 * limit)}},
+            consistency_level="Strong",
+        )
+        return [hit["entity"] for hit in found[0] if hit["distance"] >= likeness.min_similarity]
+
+    async def present(self, tenant: str, entry_ids: Sequence[str]) -> set[str]:
+        """As the port says."""
+        pks = {rows.first_pk(tenant, entry_id): entry_id for entry_id in entry_ids}
+        found = await self._query(rows.with_pks([tenant], pks), "pk", strong=True, limit=len(pks)) if pks else ()
+        return {pks[row["pk"]] for row in found}
+
+    async def delete_namespace(self, tenant: str, namespace: str | None, *, before_epoch: int) -> int:
         """As the port says."""
         return await self._delete_all(rows.before_epoch(tenant, namespace, before_epoch))
 

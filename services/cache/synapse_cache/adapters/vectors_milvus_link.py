@@ -35,6 +35,8 @@ _TEXT_FIELDS = {
     "owner": rows.HASH_LENGTH,
     "place": rows.HASH_LENGTH,
     "spot": rows.HASH_LENGTH,
+    "key": rows.HASH_LENGTH,
+    "model": rows.HASH_LENGTH,
     "head": rows.FIELD_BYTES,
     "body": rows.FIELD_BYTES,
 }
@@ -193,11 +195,14 @@ def _create(client: MilvusClient, collection: str, dimension: int) -> None:
     schema.add_field("pk", DataType.VARCHAR, is_primary=True, max_length=2 * rows.HASH_LENGTH)
     schema.add_field("tenant", DataType.VARCHAR, is_partition_key=True, max_length=rows.HASH_LENGTH)
     schema.add_field("vector", DataType.FLOAT_VECTOR, dim=dimension)
-    schema.add_field("expires_at", DataType.DOUBLE)
+    for name in ("created_at", "expires_at"):
+        schema.add_field(name, DataType.DOUBLE)
     for name in ("epoch", "part", "parts"):
         schema.add_field(name, DataType.INT64)
     for name, length in _TEXT_FIELDS.items():
         schema.add_field(name, DataType.VARCHAR, max_length=length)
+    tag = {"element_type": DataType.VARCHAR, "max_length": rows.HASH_LENGTH}
+    schema.add_field("tags", DataType.ARRAY, max_capacity=rows.MOST_TAGS, **tag)
     index = client.prepare_index_params()
     index.add_index("vector", index_type="HNSW", metric_type="COSINE", params=_INDEX)
     client.create_collection(

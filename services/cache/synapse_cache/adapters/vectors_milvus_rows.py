@@ -5,7 +5,9 @@
     tenant      hash of the tenant; the partition key
     place       hash of tenant and namespace
     spot        hash of tenant, namespace, epoch and scope: what is searched together
-    epoch, expires_at, vector
+    key, model  hashes of the exact key and of the model
+    tags        hashes of the labels (part 0)
+    epoch, created_at, expires_at, vector
     part        0 for the row that is searched; an entry too long for one row goes on in parts 1, 2, ...
     parts       how many rows the entry has
     head        JSON of what a match shows (part 0)
@@ -27,15 +29,18 @@ from typing import TYPE_CHECKING, Any
 import orjson
 
 from synapse_cache.adapters import codec
+from synapse_cache.conditions import Conditions, Ref
 from synapse_cache.model import Entry, Match, Place
 
 if TYPE_CHECKING:
     from synapse_cache.model import Vector
 
-LAYOUT = 1
+LAYOUT = 2
 HASH_LENGTH = 32
 FIELD_BYTES = 65_535
 """What Milvus takes in one text field."""
+MOST_TAGS = 256
+"""What an entry may have; requests may give a sixteenth of it."""
 _PIECE_BYTES = 48_000
 _READABLE = 40
 _FAST = 1
@@ -91,9 +96,30 @@ def with_pks(tenants: Iterable[str], pks: Iterable[str]) -> str:
     return f"tenant in {_quoted(hashed('tenant', tenant) for tenant in tenants)} and pk in {_quoted(pks)}"
 
 
-def before_epoch(tenant: str, namespace: str, epoch: int) -> str:
-    """Filter: rows of the namespace's epochs below `epoch`."""
-    return f"{of_tenant(tenant)} and place == '{hashed('place', tenant, namespace)}' and epoch < {epoch:d}"
+def before_epoch(tenant: str, namespace: str | None, epoch: int) -> str:
+    """Filter: rows of epochs below `epoch`, of a namespace or of all the tenant's."""
+    return " and ".join((of_tenant(tenant), *_in_namespace(tenant, namespace), f"epoch < {epoch:d}"))
+
+
+def meeting(tenant: str, conditions: Conditions, now: float) -> str:
+    """Filter: first rows of the tenant's live entries that meet conditions, likeness apart."""
+    clauses = [of_tenant(tenant), "part == 0", f"expires_at > {float(now)!r}"]
+    clauses += _in_namespace(tenant, conditions.namespace)
+    if conditions.id:
+        clauses.append(f"owner == '{owner(tenant, conditions.id)}'")
+    if conditions.key:
+        clauses.append(f"key == '{hashed('key', conditions.key)}'")
+    if conditions.model:
+        clauses.append(f"model == '{hashed('model', conditions.model)}'")
+    if conditions.tag:
+        clauses.append(f"array_contains(tags, '{hashed('tag', conditions.tag)}')")
+    if conditions.created_before is not None:
+        clauses.append(f"created_at <= {float(conditions.created_before)!r}")
+    return " and ".join(clauses)
+
+
+def _in_namespace(tenant: str, namespace: str | None) -> list[str]:
+    return [] if namespace is None else [f"place == '{hashed('place', tenant, namespace)}'"]
 
 
 def expired(now: float) -> str:
@@ -107,7 +133,7 @@ def _quoted(hashes: Iterable[str]) -> str:
 
 def rows_of(entry: Entry, vector: Vector) -> list[dict[str, Any]]:
     """The entry's rows, the first one last: where it is, all are."""
-    head = orjson.dumps([entry.id, entry.key, entry.prompt or "", entry.created_at]).decode()
+    head = orjson.dumps([entry.id, entry.key, entry.prompt or "", entry.created_at, entry.namespace]).decode()
     if len(head.encode()) > FIELD_BYTES:
         raise PromptTooLong(f"the prompt of entry {entry.id} does not fit into {FIELD_BYTES} bytes")
     body = zlib.compress(codec.encode(entry), _FAST)
@@ -118,7 +144,10 @@ def rows_of(entry: Entry, vector: Vector) -> list[dict[str, Any]]:
         "tenant": hashed("tenant", entry.tenant),
         "place": hashed("place", entry.tenant, entry.namespace),
         "spot": hashed("spot", entry.tenant, entry.namespace, str(entry.epoch), entry.scope),
+        "key": hashed("key", entry.key),
+        "model": hashed("model", entry.model),
         "epoch": entry.epoch,
+        "created_at": entry.created_at,
         "expires_at": entry.semantic_expires_at,
         "vector": vector.tolist(),
         "parts": len(pieces),
@@ -129,6 +158,7 @@ def rows_of(entry: Entry, vector: Vector) -> list[dict[str, Any]]:
             "pk": f"{owned_by}-{part}",
             "part": part,
             "head": "" if part else head,
+            "tags": [] if part else [hashed("tag", tag) for tag in entry.tags[:MOST_TAGS]],
             "body": base64.b64encode(piece).decode(),
         }
         for part, piece in enumerate(pieces)
@@ -150,6 +180,12 @@ def entry_of(rows: Sequence[Mapping[str, Any]]) -> Entry | None:
 
 def match_of(hit: Mapping[str, Any]) -> Match:
     """A search hit (fields head, expires_at) as a match; COSINE may come back as a little more than one."""
-    entry_id, key, prompt, created_at = orjson.loads(hit["entity"]["head"])
+    entry_id, key, prompt, created_at, _ = orjson.loads(hit["entity"]["head"])
     similarity = min(1.0, float(hit["distance"]))
     return Match(entry_id, key, prompt, similarity, float(created_at), float(hit["entity"]["expires_at"]))
+
+
+def ref_of(row: Mapping[str, Any]) -> Ref:
+    """A first row (fields head, epoch) as the name of its entry."""
+    entry_id, key, _, _, namespace = orjson.loads(row["head"])
+    return Ref(entry_id, key, namespace, int(row["epoch"]))
