@@ -22,7 +22,7 @@ class Lease(StrEnum):
 class Leases(Protocol):
     """Which replica asks a backend for all of them; every method but `run` raises StoreUnavailable.
 
-    A lease belongs to whoever holds its token, for as long as it is renewed.
+    A lease belongs to whoever holds its token, a word of letters and digits, for as long as it is renewed.
     """
 
     @property

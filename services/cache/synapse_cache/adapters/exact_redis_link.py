@@ -53,6 +53,10 @@ class RedisLink:
         """The replies to commands sent together, in order; raises for the first that was refused."""
         return await self._exchange(b"".join(map(_pack, commands)), len(commands))
 
+    def connection(self) -> Any:
+        """A connection of redis-py that is not one of the link's, not opened yet: for listening on it."""
+        return self._factory.make_connection()
+
     async def close(self) -> None:
         """Close every idle connection; those in use close when their exchange ends."""
         self._closed = True

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 
 from synapse_cache.leases import Lease
@@ -60,17 +61,14 @@ class MemoryLeases:
 
     async def wait(self, call: CallKey, *, seconds: float) -> Lease:
         """As in Leases."""
-        deadline = self._clock() + seconds
-        while (held := self._of(call)) is not None and not held.unshared:
-            left = min(deadline, held.until) - self._clock()
+        deadline, holder = self._clock() + seconds, self._of(call)
+        while (held := self._of(call)) is holder and held is not None and not held.unshared:
             if deadline <= self._clock():
                 return Lease.TAKEN
-            try:
-                async with asyncio.timeout(left):
+            with suppress(TimeoutError):
+                async with asyncio.timeout(min(deadline, held.until) - self._clock()):
                     await held.changed.wait()
-            except TimeoutError:
-                continue
-        return Lease.FREE if held is None else Lease.UNSHARED
+        return Lease.UNSHARED if held is not None and held.unshared else Lease.FREE
 
     async def flush(self, tenant: str | None) -> None:
         """As in Leases; whoever tells it hears it, too."""
