@@ -10,6 +10,7 @@ import time
 from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import TYPE_CHECKING
 
 from synapse_cache import stale, telemetry
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger("synapse.cache.lookup")
 _KNOWN_EPOCHS = 10_000
+_MOST_CONFIRMED = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,7 +111,9 @@ class Lookup:
         if policy.no_cache:
             return Found(Miss("no_cache"), place, previous_id=previous_id)
         thresholds = self._rules.thresholds.of(place.tenant)
-        exact = self._serve_exact(question, entry, policy, thresholds)
+        exact = self._serve_exact(question, place, entry, policy, thresholds)
+        if exact is None and not trouble:
+            exact = await self._serve_confirmed(question, place, policy, thresholds)
         if exact is not None:
             return Found(exact, place, shadow=_in_shadow(exact, thresholds), previous_id=previous_id)
         missed = Found(
@@ -176,7 +180,7 @@ class Lookup:
         return entry, place, trouble
 
     def _serve_exact(
-        self, question: Question, entry: Entry | None, policy: Policy, thresholds: Thresholds
+        self, question: Question, place: Place, entry: Entry | None, policy: Policy, thresholds: Thresholds
     ) -> Hit | None:
         now = self._clock()
         entry = thresholds.bounded(entry) if entry is not None else None
@@ -189,7 +193,24 @@ class Lookup:
             return Hit(entry, Tier.L1, 1.0, "exact")
         if policy.max_error is not None and policy.max_error < thresholds.max_error:
             return None  # decided once by meaning, and this caller is stricter
+        if self._trust.kinship.denied(place, question.key, entry.id, entry_key=entry.key):
+            return None  # found wrong since
         return Hit(entry, Tier.L1, None, "alias")
+
+    async def _serve_confirmed(
+        self, question: Question, place: Place, policy: Policy, thresholds: Thresholds
+    ) -> Hit | None:
+        """An answer that was called right for this wording, although no alias of it leads there any more."""
+        stores = self._stores
+        for relation in self._trust.kinship.confirmed(place, question.key)[:_MOST_CONFIRMED]:
+            try:
+                entry, _ = await stores.exact_guard.call(partial(stores.exact.get, place, relation.entry_key))
+            except DependencyDown as down:
+                telemetry.dependency_failed(down.name)
+                return None
+            if entry is not None and entry.id == relation.entry_id and entry.belongs_to(place):
+                return self._serve_exact(question, place, entry, policy, thresholds)
+        return None
 
     def _if_error(
         self, question: Question, entry: Entry | None, policy: Policy, thresholds: Thresholds
@@ -232,9 +253,14 @@ class Lookup:
         return best, trouble
 
     async def _decide(self, question: Question, place: Place, matches: list[Match], standing: Standing) -> Hit | Miss:
+        denied = [match for match in matches if self._is_denied(place, question, match)]
+        matches = [match for match in matches if match not in denied] if denied else matches
+        wrong = tuple(Considered(one.entry_id, one.prompt, one.similarity, reason="denied") for one in denied)
+        if not matches:
+            return Miss("denied", wrong)
         candidates = [Candidate(match.entry_id, match.prompt, match.similarity) for match in matches]
         verdict = await self._decision.decide(question.prompt or "", candidates, standing)
-        considered = _considered(candidates, verdict)
+        considered = _considered(candidates, verdict) + wrong
         chosen = verdict.candidate
         _log.debug(
             "decided",
@@ -247,6 +273,10 @@ class Lookup:
         if entry is None:
             return Miss("entry_gone", considered, verdict)
         return Hit(entry, Tier.L2, match.similarity, verdict.reason, considered, verdict)
+
+    def _is_denied(self, place: Place, question: Question, match: Match) -> bool:
+        """Whether the answer is known to be wrong for this wording."""
+        return self._trust.kinship.denied(place, question.key, match.entry_id, entry_key=match.key)
 
     async def _entry(self, question: Question, place: Place, match: Match) -> Entry | None:
         """The whole entry behind `match`, checked once more against the place and the scope that it must be of."""

@@ -156,6 +156,16 @@ class Upstream(Protocol):
         """Ask and return the answer as it comes; closing the iterator cancels the call."""
 
 
+class Judge(Protocol):
+    """Somebody who reads two answers and says whether they say the same."""
+
+    async def same(self, asked: str, first: str, second: str, *, caller: Caller) -> bool | None:
+        """Whether both texts say the same to who asked `asked`; None when that was not told clearly.
+
+        Raises SynapseError when the judge cannot be asked.
+        """
+
+
 class Assembler(Protocol):
     """Puts the batches of one streamed answer together."""
 

@@ -33,6 +33,17 @@ class LogSettings(Section):
     """Whether the log holds coarse vectors of prompts, by which requests like another are found."""
 
 
+class FeedbackSettings(Section):
+    """How much a key may say about served answers, and what it takes."""
+
+    reports_per_minute: int = Field(default=30, ge=1)
+    """Reports that one key may send in a minute."""
+    wrong_per_day: int = Field(default=300, ge=1)
+    """Answers that one key may call wrong in a day, so that no key can empty the cache."""
+    viewers_to_evict: int = Field(default=2, ge=1)
+    """How many keys of the role viewer must call an answer to its own wording wrong before it is removed."""
+
+
 class CacheSettings(Section):
     """How the cache listens, where it stores, and what it may reuse."""
 
@@ -104,3 +115,4 @@ class CacheSettings(Section):
     overlay_seconds: float = Field(default=60, gt=0)
     """How long a recent write is kept in memory."""
     log: LogSettings = LogSettings()
+    feedback: FeedbackSettings = FeedbackSettings()

@@ -38,6 +38,9 @@ _REJECTED = Counter(
     "synapse_cache_rejected_entries_total", "Stored values that were no whole entry of the place.", ["store", "reason"]
 )
 _JOURNAL_FAILURES = Counter("synapse_cache_journal_failures_total", "Batches of journal writes that failed.")
+_FEEDBACK = Counter(
+    "synapse_cache_feedback_total", "Reports on served answers by what was said and done.", ["rating", "effect"]
+)
 _PENDING = Gauge("synapse_cache_journal_pending", "Answers accepted and not yet in every store.")
 
 _STALE = Counter("synapse_cache_stale_total", "Answers served past their end, by why.", ["reason"])
@@ -87,6 +90,11 @@ def saved(model: str, tokens: int, dollars: float, seconds: float) -> None:
             _by_model[model] = counters
     for counter, amount in zip(counters, (tokens, dollars, seconds), strict=True):
         counter.inc(amount)
+
+
+def feedback(rating: str, effect: str) -> None:
+    """Count one report on a served answer."""
+    _FEEDBACK.labels(rating, effect).inc()
 
 
 def log_dropped() -> None:
