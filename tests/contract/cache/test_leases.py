@@ -170,6 +170,7 @@ async def test_a_flush_is_heard_by_the_others(request: pytest.FixtureRequest, ki
     async with AsyncExitStack() as stack:
         here, there = await opened(kind, request, stack)
         await stack.enter_async_context(background(listens=lambda: there.run(heard.append)))
+        await asyncio.sleep(0.02)  # its task begins
         await until(lambda: not isinstance(there, RedisLeases) or there.listens)
         await here.flush(tenant)
         await until(lambda: bool(heard))
