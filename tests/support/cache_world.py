@@ -14,12 +14,16 @@ from synapse.llm.v1.request_pb2 import GenerationRequest
 from synapse_cache.adapters.answers import answer_of
 from synapse_cache.adapters.assembly import EventAssembler
 from synapse_cache.adapters.exact_memory import MemoryExactStore
+from synapse_cache.adapters.feedback_memory import MemoryFeedbackLedger
 from synapse_cache.adapters.journal_memory import MemoryJournal
+from synapse_cache.adapters.leases_memory import MemoryLeases
 from synapse_cache.adapters.questions import QuestionRules, question_of
 from synapse_cache.adapters.thresholds_memory import MemoryThresholdStore
+from synapse_cache.adapters.traces_memory import MemoryTraceStore
 from synapse_cache.adapters.vectors_memory import MemoryVectorStore
 from synapse_cache.backfill import Backfill
 from synapse_cache.decision import Calibration, VerifiedDecision
+from synapse_cache.feedback import Feedback, FeedbackRules
 from synapse_cache.followers import Follower
 from synapse_cache.invalidation import Invalidation
 from synapse_cache.lookup import Lookup, LookupRules, Stores
@@ -28,9 +32,11 @@ from synapse_cache.overlay import RecentWrites
 from synapse_cache.ports import StoreUnavailable
 from synapse_cache.privacy import PersonalData
 from synapse_cache.read_through import ReadThrough, Served
+from synapse_cache.sharing import Sharing, SharingRules
 from synapse_cache.stats import Stats
 from synapse_cache.threshold_book import ThresholdBook
 from synapse_cache.thresholds import Thresholds
+from synapse_cache.traces import Traces
 from synapse_cache.trust import Trust
 from synapse_cache.vector_space import VectorSpace
 from synapse_cache.writer import Writer, WriteRules
@@ -131,6 +137,19 @@ class ScriptedUpstream:
 
 
 @dataclass
+class Together:
+    """What the replicas of one cache share, each of them a world of its own."""
+
+    clock: Clock = field(default_factory=Clock)
+    upstream: ScriptedUpstream = field(default_factory=ScriptedUpstream)
+    leases: MemoryLeases = field(default_factory=MemoryLeases)
+    rules: SharingRules = field(default_factory=SharingRules)
+
+    def __post_init__(self) -> None:
+        self.exact = MemoryExactStore(clock=self.clock)
+
+
+@dataclass
 class CacheWorld:
     """The cache and everything around it."""
 
@@ -146,6 +165,9 @@ class CacheWorld:
     stats: Stats
     clock: Clock
     thresholds: ThresholdBook
+    trust: Trust
+    traces: Traces
+    feedback: Feedback
 
     async def ask(
         self,
@@ -154,9 +176,11 @@ class CacheWorld:
         tenant: str = "acme",
         namespace: str = "default",
         policy: Policy | None = None,
+        request_id: str = "req-1",
     ) -> Served:
         question = question_of(a_request(request) if isinstance(request, str) else request, RULES)
-        return await self.cache.generate(question, Place(tenant, namespace), policy or Policy(), a_caller(tenant))
+        caller = a_caller(tenant, request_id=request_id)
+        return await self.cache.generate(question, Place(tenant, namespace), policy or Policy(), caller)
 
     async def ask_streamed(
         self, request: GenerationRequest | str, *, policy: Policy | None = None
@@ -178,9 +202,11 @@ class CacheWorld:
         assert await self.journal.pending_count() == 0
 
 
-def a_caller(tenant: str = "acme") -> Caller:
+def a_caller(
+    tenant: str = "acme", *, subject: str = "key-1", role: str = "viewer", request_id: str = "req-1"
+) -> Caller:
     """Somebody who asks."""
-    return Caller(tenant, "key-1", "viewer", "req-1")
+    return Caller(tenant, subject, role, request_id)
 
 
 async def _a_store(_fingerprint: str, _dimension: int) -> MemoryVectorStore:
@@ -189,11 +215,16 @@ async def _a_store(_fingerprint: str, _dimension: int) -> MemoryVectorStore:
 
 @asynccontextmanager
 async def cache_world(
-    *, semantic: bool = True, hedge_after_seconds: float | None = None, followers: Sequence[Follower] = ()
+    *,
+    semantic: bool = True,
+    hedge_after_seconds: float | None = None,
+    followers: Sequence[Follower] = (),
+    together: Together | None = None,
 ) -> AsyncIterator[CacheWorld]:
-    """The cache running in this process."""
-    clock, embedder, upstream = Clock(), HashingEmbedder(), ScriptedUpstream()
-    exact, space = MemoryExactStore(clock=clock), VectorSpace(embedder, _a_store)
+    """The cache running in this process; one of several replicas of it where they are `together`."""
+    common = together or Together()
+    clock, embedder, upstream, exact = common.clock, HashingEmbedder(), common.upstream, common.exact
+    space = VectorSpace(embedder, _a_store)
     await space.open()
     guards = [Guard(n, budget_seconds=1, failures=(StoreUnavailable,)) for n in ("redis", "vectors", "embed")]
     stores = Stores(exact, space, embedder, *guards)
@@ -203,21 +234,39 @@ async def cache_world(
     writer = Writer(stores, journal, recent, WriteRules(thresholds, semantic), clock=clock)
     decision = VerifiedDecision(CALIBRATION, unsure)
     lookup = Lookup(stores, decision, trust, recent, LookupRules(thresholds, semantic, 8), clock=clock)
-    stats = Stats()
+    sharing = Sharing(common.leases, stores, writer, common.rules) if together else None
+    stats, traces = Stats(), Traces(MemoryTraceStore(clock=clock), clock=clock)
     cache = ReadThrough(
         lookup,
         writer,
         Backfill(stores),
         upstream,
         stats,
-        followers=followers,
+        followers=(traces, *followers),
         assembler=EventAssembler,
         upstream_timeout_seconds=30,
         hedge_after_seconds=hedge_after_seconds,
+        sharing=sharing,
         clock=clock,
     )
     invalidation = Invalidation(stores, writer, recent, lookup)
-    async with background(writer=writer.run):
+    ledger = MemoryFeedbackLedger(clock=clock)
+    feedback = Feedback(invalidation, exact, trust, traces, ledger=ledger, rules=FeedbackRules(), clock=clock)
+    async with background(writer=writer.run, **({"sharing": sharing.run} if sharing else {})):
         yield CacheWorld(
-            cache, invalidation, writer, lookup, upstream, embedder, stores, journal, recent, stats, clock, thresholds
+            cache,
+            invalidation,
+            writer,
+            lookup,
+            upstream,
+            embedder,
+            stores,
+            journal,
+            recent,
+            stats,
+            clock,
+            thresholds,
+            trust,
+            traces,
+            feedback,
         )

@@ -21,6 +21,7 @@ from synapse_cache.adapters.router_grpc import GrpcUpstream
 from synapse_cache.adapters.vectors_memory import MemoryVectorStore
 from synapse_cache.adapters.verifying import opened_decision
 from synapse_cache.assembly.analytics import analytics
+from synapse_cache.assembly.learning import learning
 from synapse_cache.assembly.thresholds import threshold_book
 from synapse_cache.backfill import Backfill
 from synapse_cache.invalidation import Invalidation
@@ -30,6 +31,7 @@ from synapse_cache.ports import StoreUnavailable
 from synapse_cache.read_through import ReadThrough
 from synapse_cache.report import Report
 from synapse_cache.rpc.entries import EntriesRpc
+from synapse_cache.rpc.feedback import FeedbackRpc
 from synapse_cache.rpc.serving import ServingRpc
 from synapse_cache.rpc.statistics import StatisticsRpc
 from synapse_cache.rpc.thresholds import ThresholdsRpc
@@ -119,6 +121,7 @@ async def _cache(settings: CacheSettings, mesh: MeshSettings) -> AsyncIterator[t
         lookup = Lookup(stores, decision, trust, recent, rules)
         upstream = GrpcUpstream(router, metadata, timeout_seconds=settings.upstream_timeout_seconds)
         told = await stack.enter_async_context(analytics(settings, thresholds))
+        taught = await stack.enter_async_context(learning(settings, trust.kinship))
         hedge_ms = settings.hedge_after_ms
         cache = ReadThrough(
             lookup,
@@ -126,16 +129,18 @@ async def _cache(settings: CacheSettings, mesh: MeshSettings) -> AsyncIterator[t
             backfill,
             upstream,
             stats,
-            followers=(trust, *told.followers),
+            followers=(trust, taught.traces, *told.followers),
             assembler=EventAssembler,
             upstream_timeout_seconds=settings.upstream_timeout_seconds,
             hedge_after_seconds=None if hedge_ms is None else hedge_ms / 1000,
         )
+        invalidation = Invalidation(stores, writer, recent, lookup)
         yield (
             ServingRpc(cache, QuestionRules(settings.max_temperature, settings.personal_data)),
-            EntriesRpc(Invalidation(stores, writer, recent, lookup), embedder=lambda: space.fingerprint),
+            EntriesRpc(invalidation, embedder=lambda: space.fingerprint),
             StatisticsRpc(Report(stats, stores, journal, space)),
             ThresholdsRpc(thresholds),
+            FeedbackRpc(taught.feedback(invalidation, stores.exact, trust)),
             *told.faces,
         )
 
