@@ -65,7 +65,7 @@ class SavingsCounter:
     def __init__(self, store: SavingsStore, *, clock: Callable[[], float] = time.time) -> None:
         self._store = store
         self._clock = clock
-        self._counts: dict[Account, Saved] = {}
+        self._counts: dict[tuple[str, str, str], list[int]] = {}
         self._sending: tuple[str, dict[Account, Saved]] | None = None
         self._today = (0, "")
         self._lock = asyncio.Lock()
@@ -75,17 +75,21 @@ class SavingsCounter:
         if outcome.status is Status.BYPASS or policy.preview:
             return
         model = question.model[:_LONGEST_MODEL]
-        saved = _MISS
+        account = (caller.tenant, self._day(), model)
+        total = self._counts.get(account)
+        if total is None:
+            if len(self._counts) >= _MOST_WAITING:
+                telemetry.savings_dropped()
+                return
+            total = self._counts[account] = [0] * 5
+        total[0] += 1
         if outcome.status is Status.HIT and isinstance(found.result, Hit):
             seconds = max(0.0, found.result.entry.made_in_seconds - outcome.latency_seconds)
-            saved = Saved(1, 1, outcome.tokens_saved, outcome.cost_saved_nanos, round(seconds * 1e6))
-            telemetry.saved(model, saved.tokens, saved.cost_nanos / 1e9, seconds)
-        account = Account(caller.tenant, self._day(), model)
-        known = self._counts.get(account)
-        if known is None and len(self._counts) >= _MOST_WAITING:
-            telemetry.savings_dropped()
-            return
-        self._counts[account] = saved if known is None else known + saved
+            total[1] += 1
+            total[2] += outcome.tokens_saved
+            total[3] += outcome.cost_saved_nanos
+            total[4] += round(seconds * 1e6)
+            telemetry.saved(model, outcome.tokens_saved, outcome.cost_saved_nanos / 1e9, seconds)
 
     def answered(self, question: Question, found: Found, answer: Answer, entry: Entry | None, caller: Caller) -> None:
         """As in Follower; a backend's answer saves nothing."""
@@ -105,7 +109,9 @@ class SavingsCounter:
         async with self._lock:
             for _ in range(2):  # first what failed before, as it was sent then
                 if self._sending is None:
-                    self._sending, self._counts = (secrets.token_hex(8), self._counts), {}
+                    counted, self._counts = self._counts, {}
+                    counts = {Account(*account): Saved(*total) for account, total in counted.items()}
+                    self._sending = (secrets.token_hex(8), counts)
                 batch_id, counts = self._sending
                 if counts:
                     await self._store.add(counts, batch_id=batch_id)
@@ -151,6 +157,3 @@ def days_between(first_day: str, last_day: str) -> list[str]:
     """Every day from the first to the last, both included."""
     first, last = datetime.fromisoformat(first_day).date(), datetime.fromisoformat(last_day).date()
     return [(first + timedelta(days=after)).isoformat() for after in range((last - first).days + 1)]
-
-
-_MISS = Saved(requests=1)
