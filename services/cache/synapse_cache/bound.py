@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 CONFIDENCE = 0.95
 _STRENGTHS = tuple(0.1 * 2 ** (step / 2) for step in range(14))  # up to 9: odds of 1 to 9,000
 _SHARE = -math.log(len(_STRENGTHS))
-_HALVINGS = 48
+_HALVINGS = 36
 _PRIOR_AUDITS = 10.0
 """How many audits the calibration's own expectation counts for in the estimate."""
 
@@ -52,6 +52,10 @@ class Bound:
     def times(self, share: float) -> Bound:
         """The bound of that share of it."""
         return Bound(self.lower * share, self.estimate * share, self.upper * share)
+
+
+NONE = Bound(0.0, 0.0, 0.0)
+"""Of nothing."""
 
 
 @lru_cache(maxsize=16_384)

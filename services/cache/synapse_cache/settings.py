@@ -7,7 +7,7 @@ from typing import Literal
 
 from pydantic import Field, SecretStr
 
-from synapse_cache.privacy import PersonalData
+from synapse_cache.privacy import PersonalData, PersonalState
 from synapse_runtime.settings import Section
 
 
@@ -42,6 +42,52 @@ class FeedbackSettings(Section):
     """Answers that one key may call wrong in a day, so that no key can empty the cache."""
     viewers_to_evict: int = Field(default=2, ge=1)
     """How many keys of the role viewer must call an answer to its own wording wrong before it is removed."""
+
+
+class TrustSettings(Section):
+    """How the cache finds out how often it is wrong, and what it does then."""
+
+    audits_at_once: int = Field(default=4, ge=1, le=64)
+    """How many audits ask a backend at the same time; `cache.audit_share` says how many hits are audited."""
+    audit_timeout_seconds: float = Field(default=120, gt=0)
+    """Longest time for a backend's answer to an audit."""
+    audit_with_callers_keys: bool = True
+    """Whether hits of requests that bring their own key of a provider are audited, with that key and at its cost."""
+    judge_model: str = ""
+    """Model that is asked, over the llm-router, whether two answers say the same where their texts leave it open;
+    empty asks nobody. A small model that answers at once is enough; one that thinks aloud is not suited."""
+    judge_calls_per_minute: int = Field(default=10, ge=1, le=1_000)
+    """Most calls of the judge a minute, for each replica."""
+    judge_timeout_seconds: float = Field(default=30, gt=0)
+    """Longest time for the judge's word."""
+    cooldown_seconds: float = Field(default=3_600, gt=0)
+    """How long reuse by meaning stays off at least in a namespace whose budget of errors broke."""
+    share_every_seconds: float = Field(default=1, gt=0, le=60)
+    """How often replicas tell each other what they found out."""
+
+
+class FreshnessSettings(Section):
+    """How long answers to prompts with words of time are served, at most; a caller may only be stricter."""
+
+    live_seconds: float = Field(default=0, ge=0)
+    """Prompts about this very minute, such as the time or a live score; 0 stores nothing and serves nothing stored."""
+    hourly_seconds: float = Field(default=900, ge=0)
+    """Prompts about weather, news or prices as they are now."""
+    daily_seconds: float = Field(default=21_600, ge=0)
+    """Prompts about today, this week, the latest or the current; never served beyond midnight UTC."""
+
+
+class ProbingSettings(Section):
+    """How many stored prompts of others somebody may come near by trying wordings; beyond, only exact keys match."""
+
+    per_credential: int = Field(default=3_000, ge=0)
+    """Entries of others that one key may come near in a minute, for each replica; 0 sets no limit."""
+    per_user: int = Field(default=120, ge=0)
+    """The same for one end user named by the requests of a key; 0 sets no limit."""
+    near_similarity: float = Field(default=0.85, ge=0, le=1)
+    """Cosine similarity from which an entry that is not served counts, too."""
+    pause_seconds: float = Field(default=60, gt=0)
+    """How long nothing is matched by meaning for who spent the budget."""
 
 
 class CacheSettings(Section):
@@ -94,6 +140,14 @@ class CacheSettings(Section):
     """Requests of a higher temperature are neither looked up nor stored."""
     personal_data: PersonalData = PersonalData.EXACT_ONLY
     """What happens to prompts with e-mail addresses, account numbers and other identifiers."""
+    personal_state: PersonalState = PersonalState.BY_USER
+    """What happens to prompts about the caller's own affairs ("what is my balance"): matched like any other (allow), by
+    exact key only (exact_only), or by an exact key that holds the end user whom the request names (by_user). The last
+    also keeps prompts with identifiers apart by end user."""
+    freshness: FreshnessSettings = FreshnessSettings()
+    probing: ProbingSettings = ProbingSettings()
+    pad_hits_ms: float = Field(default=0, ge=0, le=60_000)
+    """A hit by meaning is answered no earlier than this after its request began, so that it cannot be told by its time."""
 
     redis_budget_ms: float = Field(default=50, gt=0)
     """Longest wait for Redis on a request's way."""
@@ -116,3 +170,4 @@ class CacheSettings(Section):
     """How long a recent write is kept in memory."""
     log: LogSettings = LogSettings()
     feedback: FeedbackSettings = FeedbackSettings()
+    trust: TrustSettings = TrustSettings()

@@ -1,7 +1,8 @@
-"""The cache's metrics: every name in one place. Labels are bounded: no tenant, key or prompt."""
+"""The cache's metrics: every name in one place. Labels are bounded: no key or prompt, and a hundred namespaces."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import lru_cache
 
 from prometheus_client import Counter, Gauge, Histogram
@@ -37,6 +38,46 @@ _OTHER_MODEL = "(other)"
 _REJECTED = Counter(
     "synapse_cache_rejected_entries_total", "Stored values that were no whole entry of the place.", ["store", "reason"]
 )
+_AUDITS = Counter(
+    "synapse_cache_audits_total",
+    "Hits by meaning put up for an audit: same, different, open, failed (no fresh answer) or dropped (no room).",
+    ["verdict"],
+)
+_SHADOWS = Counter(
+    "synapse_cache_shadow_audits_total",
+    "Comparisons of answers that would have been served by meaning and were not, by what they found.",
+    ["verdict"],
+)
+_AUDIT_TOKENS = Counter("synapse_cache_audit_tokens_total", "Tokens that audits cost.")
+_AUDIT_COST = Counter("synapse_cache_audit_cost_dollars_total", "US dollars that audits cost, by the table of prices.")
+_JUDGED = Counter(
+    "synapse_cache_judge_calls_total", "Calls of the judge: same, different, open or failed.", ["verdict"]
+)
+_ERROR_BOUND = Gauge(
+    "synapse_cache_error_bound_ratio",
+    "Share of requests answered wrongly by meaning: estimate, and ends of the interval that holds at every moment at"
+    " 95 %. The hundred busiest namespaces; the rest is tenant and namespace other.",
+    ["tenant", "namespace", "end"],
+)
+_ERROR_BUDGET = Gauge(
+    "synapse_cache_error_budget_ratio",
+    "Share of requests that may be answered wrongly; of other, the strictest.",
+    ["tenant", "namespace"],
+)
+_STRICTNESS = Gauge(
+    "synapse_cache_strictness_ratio",
+    "How much of the calibration's bar audits left: 1 is all of it; of other, the least.",
+    ["tenant", "namespace"],
+)
+_WORST_BOUND = Gauge(
+    "synapse_cache_error_bound_worst_ratio",
+    "synapse_cache_error_bound_ratio over the budget, of the namespace where that is worst: above 1 it is broken.",
+    ["end"],
+)
+_TOTAL_BOUND = Gauge(
+    "synapse_cache_error_bound_total_ratio", "synapse_cache_error_bound_ratio of all requests.", ["end"]
+)
+_SUSPENDED = Gauge("synapse_cache_suspended_namespaces", "Namespaces where reuse by meaning is off: the budget broke.")
 _JOURNAL_FAILURES = Counter("synapse_cache_journal_failures_total", "Batches of journal writes that failed.")
 _FEEDBACK = Counter(
     "synapse_cache_feedback_total", "Reports on served answers by what was said and done.", ["rating", "effect"]
@@ -133,3 +174,53 @@ def stale(reason: str) -> None:
 def refreshed(result: str) -> None:
     """Count one call behind a stale answer: "refreshed", "not_stored" or "failed"."""
     _REFRESHES.labels(result).inc()
+
+
+def audited(verdict: str) -> None:
+    """Count one hit by meaning that was put up for an audit."""
+    _AUDITS.labels(verdict).inc()
+
+
+def shadowed(verdict: str) -> None:
+    """Count one comparison of an answer that would have been served by meaning."""
+    _SHADOWS.labels(verdict).inc()
+
+
+def audit_paid(tokens: int, dollars: float) -> None:
+    """Count what the backend's answer to an audit cost."""
+    _AUDIT_TOKENS.inc(tokens)
+    _AUDIT_COST.inc(dollars)
+
+
+def judged(verdict: str) -> None:
+    """Count one call of the judge."""
+    _JUDGED.labels(verdict).inc()
+
+
+_named: set[tuple[str, str]] = set()
+
+
+def error_bounds(
+    named: Mapping[tuple[str, str], tuple[dict[str, float], float, float]],
+    *,
+    worst: dict[str, float],
+    total: dict[str, float],
+    suspended: int,
+) -> None:
+    """Tell the bounds: by tenant and namespace the ends, the budget and the strictness; what was told before goes."""
+    for home, (ends, budget, strictness) in named.items():
+        for end, value in ends.items():
+            _ERROR_BOUND.labels(*home, end).set(value)
+        _ERROR_BUDGET.labels(*home).set(budget)
+        _STRICTNESS.labels(*home).set(strictness)
+    for home in _named.difference(named):
+        for end in total:
+            _ERROR_BOUND.remove(*home, end)
+        _ERROR_BUDGET.remove(*home)
+        _STRICTNESS.remove(*home)
+    _named.clear()
+    _named.update(named)
+    for gauge, ends in ((_WORST_BOUND, worst), (_TOTAL_BOUND, total)):
+        for end, value in ends.items():
+            gauge.labels(end).set(value)
+    _SUSPENDED.set(suspended)

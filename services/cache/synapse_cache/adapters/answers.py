@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from google.protobuf.message import DecodeError
+
 from synapse.llm.v1 import generation_pb2 as llm
+from synapse_cache.comparison import Said, ToolUse
 from synapse_cache.model import Answer, Finish
 
 if TYPE_CHECKING:
@@ -29,6 +32,21 @@ def answer_of(generation: Generation) -> Answer:
         tokens=generation.usage.total_tokens,
         cost_nanos=generation.usage.cost_nanos,
     )
+
+
+def said_of(payload: bytes) -> Said | None:
+    """What a stored answer of one choice says; None for several choices, and for what has no text form."""
+    try:
+        generation = llm.Generation.FromString(payload)
+    except DecodeError:
+        return None
+    if len(generation.choices) != 1:
+        return None
+    choice = generation.choices[0]
+    if any(block.kind == llm.BLOCK_KIND_OPAQUE for block in choice.blocks):
+        return None
+    uses = tuple(ToolUse(call.name, call.arguments) for call in choice.tool_calls)
+    return Said(choice.content or choice.refusal, uses, refuses=bool(choice.refusal))
 
 
 def _says_something(choice: Choice) -> bool:
