@@ -21,6 +21,7 @@ from synapse_cache.adapters.router_grpc import GrpcUpstream
 from synapse_cache.adapters.vectors_memory import MemoryVectorStore
 from synapse_cache.adapters.verifying import opened_decision
 from synapse_cache.assembly.analytics import analytics
+from synapse_cache.assembly.audits import Audited, audits
 from synapse_cache.assembly.learning import learning
 from synapse_cache.assembly.thresholds import threshold_book
 from synapse_cache.backfill import Backfill
@@ -121,6 +122,8 @@ async def _cache(settings: CacheSettings, mesh: MeshSettings) -> AsyncIterator[t
         lookup = Lookup(stores, decision, trust, recent, rules)
         upstream = GrpcUpstream(router, metadata, timeout_seconds=settings.upstream_timeout_seconds)
         told = await stack.enter_async_context(analytics(settings, thresholds))
+        audited = Audited(trust, thresholds, stores, writer, upstream)
+        checked = await stack.enter_async_context(audits(settings, audited))
         taught = await stack.enter_async_context(learning(settings, trust.kinship))
         hedge_ms = settings.hedge_after_ms
         cache = ReadThrough(
@@ -129,7 +132,7 @@ async def _cache(settings: CacheSettings, mesh: MeshSettings) -> AsyncIterator[t
             backfill,
             upstream,
             stats,
-            followers=(trust, taught.traces, *told.followers),
+            followers=(trust, *checked.followers, taught.traces, *told.followers),
             assembler=EventAssembler,
             upstream_timeout_seconds=settings.upstream_timeout_seconds,
             hedge_after_seconds=None if hedge_ms is None else hedge_ms / 1000,
@@ -142,6 +145,7 @@ async def _cache(settings: CacheSettings, mesh: MeshSettings) -> AsyncIterator[t
             ThresholdsRpc(thresholds),
             FeedbackRpc(taught.feedback(invalidation, stores.exact, trust)),
             *told.faces,
+            *checked.faces,
         )
 
 
