@@ -26,7 +26,7 @@ from google.protobuf import duration_pb2 as google_dot_protobuf_dot_duration__pb
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n#synapse/cache/v1/invalidation.proto\x12\x10synapse.cache.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\x8c\x02\n\x11InvalidateRequest\x12\n\n\x02id\x18\x01 \x01(\t\x12\x0b\n\x03key\x18\x02 \x01(\t\x12\x11\n\tnamespace\x18\x03 \x01(\t\x12\x0b\n\x03tag\x18\x04 \x01(\t\x12\r\n\x05model\x18\x05 \x01(\t\x12-\n\nolder_than\x18\x06 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x12\n\nsimilar_to\x18\x07 \x01(\t\x12\x1b\n\x0emin_similarity\x18\x08 \x01(\x01H\x00\x88\x01\x01\x12\x0b\n\x03\x61ll\x18\t \x01(\x08\x12\x0e\n\x06tenant\x18\n \x01(\t\x12\x0f\n\x07\x64ry_run\x18\x0b \x01(\x08\x12\x0e\n\x06reason\x18\x0c \x01(\tB\x11\n\x0f_min_similarity\"c\n\x12InvalidateResponse\x12\x0f\n\x07removed\x18\x01 \x01(\x03\x12\x0f\n\x07matched\x18\x02 \x01(\x03\x12\x12\n\nsample_ids\x18\x03 \x03(\t\x12\x17\n\x0finvalidation_id\x18\x04 \x01(\t\"\xce\x01\n\x0cInvalidation\x12\n\n\x02id\x18\x01 \x01(\t\x12(\n\x04time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0e\n\x06tenant\x18\x03 \x01(\t\x12\r\n\x05\x61\x63tor\x18\x04 \x01(\t\x12\x37\n\nconditions\x18\x05 \x01(\x0b\x32#.synapse.cache.v1.InvalidateRequest\x12\x0f\n\x07removed\x18\x06 \x01(\x03\x12\x0c\n\x04keys\x18\x07 \x03(\t\x12\x11\n\tnamespace\x18\x08 \x01(\t\"A\n\x18ListInvalidationsRequest\x12\x11\n\tpage_size\x18\x01 \x01(\x05\x12\x12\n\npage_token\x18\x02 \x01(\t\"k\n\x19ListInvalidationsResponse\x12\x35\n\rinvalidations\x18\x01 \x03(\x0b\x32\x1e.synapse.cache.v1.Invalidation\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"-\n\x19WatchInvalidationsRequest\x12\x10\n\x08\x61\x66ter_id\x18\x01 \x01(\t\"_\n\x1aWatchInvalidationsResponse\x12\x34\n\x0cinvalidation\x18\x01 \x01(\x0b\x32\x1e.synapse.cache.v1.Invalidation\x12\x0b\n\x03gap\x18\x02 \x01(\x08\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n#synapse/cache/v1/invalidation.proto\x12\x10synapse.cache.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\x8c\x02\n\x11InvalidateRequest\x12\n\n\x02id\x18\x01 \x01(\t\x12\x0b\n\x03key\x18\x02 \x01(\t\x12\x11\n\tnamespace\x18\x03 \x01(\t\x12\x0b\n\x03tag\x18\x04 \x01(\t\x12\r\n\x05model\x18\x05 \x01(\t\x12-\n\nolder_than\x18\x06 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x12\n\nsimilar_to\x18\x07 \x01(\t\x12\x1b\n\x0emin_similarity\x18\x08 \x01(\x01H\x00\x88\x01\x01\x12\x0b\n\x03\x61ll\x18\t \x01(\x08\x12\x0e\n\x06tenant\x18\n \x01(\t\x12\x0f\n\x07\x64ry_run\x18\x0b \x01(\x08\x12\x0e\n\x06reason\x18\x0c \x01(\tB\x11\n\x0f_min_similarity\"c\n\x12InvalidateResponse\x12\x0f\n\x07removed\x18\x01 \x01(\x03\x12\x0f\n\x07matched\x18\x02 \x01(\x03\x12\x12\n\nsample_ids\x18\x03 \x03(\t\x12\x17\n\x0finvalidation_id\x18\x04 \x01(\t\"\xe1\x01\n\x0cInvalidation\x12\n\n\x02id\x18\x01 \x01(\t\x12(\n\x04time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0e\n\x06tenant\x18\x03 \x01(\t\x12\r\n\x05\x61\x63tor\x18\x04 \x01(\t\x12\x37\n\nconditions\x18\x05 \x01(\x0b\x32#.synapse.cache.v1.InvalidateRequest\x12\x0f\n\x07removed\x18\x06 \x01(\x03\x12\x0c\n\x04keys\x18\x07 \x03(\t\x12\x11\n\tnamespace\x18\x08 \x01(\t\x12\x11\n\tentry_ids\x18\t \x03(\t\"Q\n\x18ListInvalidationsRequest\x12\x11\n\tpage_size\x18\x01 \x01(\x05\x12\x12\n\npage_token\x18\x02 \x01(\t\x12\x0e\n\x06tenant\x18\x03 \x01(\t\"k\n\x19ListInvalidationsResponse\x12\x35\n\rinvalidations\x18\x01 \x03(\x0b\x32\x1e.synapse.cache.v1.Invalidation\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"-\n\x19WatchInvalidationsRequest\x12\x10\n\x08\x61\x66ter_id\x18\x01 \x01(\t\"_\n\x1aWatchInvalidationsResponse\x12\x34\n\x0cinvalidation\x18\x01 \x01(\x0b\x32\x1e.synapse.cache.v1.Invalidation\x12\x0b\n\x03gap\x18\x02 \x01(\x08\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -38,13 +38,13 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_INVALIDATERESPONSE']._serialized_start=393
   _globals['_INVALIDATERESPONSE']._serialized_end=492
   _globals['_INVALIDATION']._serialized_start=495
-  _globals['_INVALIDATION']._serialized_end=701
-  _globals['_LISTINVALIDATIONSREQUEST']._serialized_start=703
-  _globals['_LISTINVALIDATIONSREQUEST']._serialized_end=768
-  _globals['_LISTINVALIDATIONSRESPONSE']._serialized_start=770
-  _globals['_LISTINVALIDATIONSRESPONSE']._serialized_end=877
-  _globals['_WATCHINVALIDATIONSREQUEST']._serialized_start=879
-  _globals['_WATCHINVALIDATIONSREQUEST']._serialized_end=924
-  _globals['_WATCHINVALIDATIONSRESPONSE']._serialized_start=926
-  _globals['_WATCHINVALIDATIONSRESPONSE']._serialized_end=1021
+  _globals['_INVALIDATION']._serialized_end=720
+  _globals['_LISTINVALIDATIONSREQUEST']._serialized_start=722
+  _globals['_LISTINVALIDATIONSREQUEST']._serialized_end=803
+  _globals['_LISTINVALIDATIONSRESPONSE']._serialized_start=805
+  _globals['_LISTINVALIDATIONSRESPONSE']._serialized_end=912
+  _globals['_WATCHINVALIDATIONSREQUEST']._serialized_start=914
+  _globals['_WATCHINVALIDATIONSREQUEST']._serialized_end=959
+  _globals['_WATCHINVALIDATIONSRESPONSE']._serialized_start=961
+  _globals['_WATCHINVALIDATIONSRESPONSE']._serialized_end=1056
 # @@protoc_insertion_point(module_scope)

@@ -134,7 +134,7 @@ Global___InvalidateResponse: _TypeAlias = InvalidateResponse  # noqa: Y015
 
 @_typing.final
 class Invalidation(_message.Message):
-    """One invalidation that was carried out."""
+    """One invalidation that was carried out, or that is under way as far as WatchInvalidations tells of it."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -146,6 +146,7 @@ class Invalidation(_message.Message):
     REMOVED_FIELD_NUMBER: _builtins.int
     KEYS_FIELD_NUMBER: _builtins.int
     NAMESPACE_FIELD_NUMBER: _builtins.int
+    ENTRY_IDS_FIELD_NUMBER: _builtins.int
     id: _builtins.str
     """Its id; later ones are greater."""
     tenant: _builtins.str
@@ -168,6 +169,10 @@ class Invalidation(_message.Message):
     def keys(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """The exact keys that went, where they are few; empty means: drop everything of `namespace`, or of the tenant."""
 
+    @_builtins.property
+    def entry_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """The ids of what went, where they are few: what is kept under the key of another wording goes by its id."""
+
     def __init__(
         self,
         *,
@@ -179,10 +184,11 @@ class Invalidation(_message.Message):
         removed: _builtins.int = ...,
         keys: _abc.Iterable[_builtins.str] | None = ...,
         namespace: _builtins.str = ...,
+        entry_ids: _abc.Iterable[_builtins.str] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["conditions", b"conditions", "time", b"time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["actor", b"actor", "conditions", b"conditions", "id", b"id", "keys", b"keys", "namespace", b"namespace", "removed", b"removed", "tenant", b"tenant", "time", b"time"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["actor", b"actor", "conditions", b"conditions", "entry_ids", b"entry_ids", "id", b"id", "keys", b"keys", "namespace", b"namespace", "removed", b"removed", "tenant", b"tenant", "time", b"time"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -196,19 +202,23 @@ class ListInvalidationsRequest(_message.Message):
 
     PAGE_SIZE_FIELD_NUMBER: _builtins.int
     PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    TENANT_FIELD_NUMBER: _builtins.int
     page_size: _builtins.int
     """How many at most, 1 to 1,000; 0 means 100."""
     page_token: _builtins.str
     """Where to go on: `next_page_token` of the page before."""
+    tenant: _builtins.str
+    """Whose invalidations, for admins; empty means everybody's to an admin, and to others their own."""
     def __init__(
         self,
         *,
         page_size: _builtins.int = ...,
         page_token: _builtins.str = ...,
+        tenant: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["page_size", b"page_size", "page_token", b"page_token"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["page_size", b"page_size", "page_token", b"page_token", "tenant", b"tenant"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
