@@ -1,15 +1,17 @@
-"""Command line: `python -m scripts.verifier train|export|measure ...` (see docs/model-card.md)."""
+"""Command line: `python -m scripts.verifier train|export|calibrate|measure|streams ...` (see docs/model-card.md)."""
 
 from __future__ import annotations
 
 import argparse
+from functools import cache
 from pathlib import Path
 
-from scripts.verifier import network
+from scripts.verifier import network, yardstick
 from scripts.verifier.generate import Recipe, make
 from scripts.verifier.train import Schedule, train
 
 from synapse_cache.adapters.verifier_encoding import Encoder
+from synapse_cache.adapters.verifier_onnx import FOLDER
 
 
 def _train(args: argparse.Namespace) -> None:
@@ -35,21 +37,40 @@ def _export(args: argparse.Namespace) -> None:
     print(f"{args.out}: {size / 1e6:.1f} MB")
 
 
+def _calibrate(args: argparse.Namespace) -> None:
+    from scripts.verifier import calibrate
+    from scripts.verifier.measure import measure
+
+    from synapse_cache.adapters.verifier_onnx import OnnxVerifier
+
+    found = calibrate.sources(args.quality, cache(OnnxVerifier(args.folder).logit))
+    calibration = calibrate.fit(found)
+    calibrate.show(found, calibration)
+    calibrate.write(calibration, args.folder / "calibration.json")
+    for name in ("minimal", "advising", "fow_pairs", "checklist_qqp"):
+        print(f"\nfitted without {name}, on {name}:")
+        without = calibrate.fit(found, without=name)
+        calibrate.show({key: pairs for key, pairs in found.items() if key.startswith(name)}, without)
+    measure([pairs for key, pairs in found.items() if key in yardstick.SETS], calibration, None)
+
+
 def _measure(args: argparse.Namespace) -> None:
     from scripts.verifier.measure import measure
-    from scripts.verifier.score import Scorer
+    from scripts.verifier.scored import pair_sets
 
-    encoder = Encoder(args.minilm / "tokenizer.json", aligned=not args.unaligned)
-    measure(args.quality, Scorer(args.model, encoder, batch=args.batch, threads=args.threads), args.cache, args.report)
+    from synapse_cache.adapters.verifier_onnx import OnnxVerifier
+    from synapse_cache.decision import Calibration
+
+    sets = pair_sets(args.quality, OnnxVerifier(args.folder).logit)
+    measure(sets, Calibration.read(args.folder / "calibration.json"), args.report)
 
 
 def _streams(args: argparse.Namespace) -> None:
-    from scripts.verifier.measure import embed
-    from scripts.verifier.score import Scorer
-    from scripts.verifier.streams import judge, load
+    from scripts.verifier.streams import judge
 
-    scorer = Scorer(args.model, Encoder(args.minilm / "tokenizer.json"), batch=args.batch)
-    judge(load(args.quality, embed, scorer, vetoes=not args.no_veto))
+    judge(
+        args.quality, args.folder, seeds=args.seeds, audits=args.audits, everything=args.everything, report=args.report
+    )
 
 
 def _time(args: argparse.Namespace) -> None:
@@ -93,23 +114,19 @@ def _parser() -> argparse.ArgumentParser:
     command.add_argument("--precision", default="stored", help="fp32, stored or dynamic")
     command.add_argument("--out", type=Path, required=True)
     command.set_defaults(run=_export)
-    command = commands.add_parser("measure", help="recall on the yardstick's pairs")
-    command.add_argument("--minilm", type=Path, required=True)
-    command.add_argument("--model", type=Path, required=True, help="ONNX file")
-    command.add_argument("--quality", type=Path, required=True, help="folder of the yardsticks and their data")
-    command.add_argument("--batch", type=int, default=16, help="1 for a model of dynamic precision")
-    command.add_argument("--threads", type=int, default=1)
-    command.add_argument("--cache", type=Path, help="folder that keeps features between runs")
-    command.add_argument("--report", type=Path, help="JSON file")
-    command.add_argument("--unaligned", action="store_true")
-    command.set_defaults(run=_measure)
-    command = commands.add_parser("streams", help="good hits and errors on the yardstick's streams")
-    command.add_argument("--minilm", type=Path, required=True)
-    command.add_argument("--model", type=Path, required=True)
-    command.add_argument("--quality", type=Path, required=True)
-    command.add_argument("--batch", type=int, default=1)
-    command.add_argument("--no-veto", action="store_true")
-    command.set_defaults(run=_streams)
+    for name, run, what in (
+        ("calibrate", _calibrate, "fit calibration.json for verifier.onnx, on groups that no training saw"),
+        ("measure", _measure, "recall on the yardstick's pairs"),
+        ("streams", _streams, "closed-loop replays of the yardstick's streams at several budgets"),
+    ):
+        command = commands.add_parser(name, help=what)
+        command.add_argument("--quality", type=Path, required=True, help="folder of the yardsticks and their data")
+        command.add_argument("--folder", type=Path, default=FOLDER, help="folder of verifier.onnx and its calibration")
+        command.add_argument("--report", type=Path, help="JSON file")
+        command.add_argument("--seeds", type=int, default=5)
+        command.add_argument("--audits", type=float, default=0.03, help="share of hits that are audited")
+        command.add_argument("--everything", action="store_true", help="whole dev halves, seen in training or not")
+        command.set_defaults(run=run)
     command = commands.add_parser("time", help="CPU time of four candidates")
     command.add_argument("--minilm", type=Path, required=True)
     command.add_argument("--model", type=Path, required=True)

@@ -57,6 +57,7 @@ _BEFORE_NOUNS = frozenset(
 )
 _JOINING = frozenset(("and", "or", "&"))
 _TOKEN = re.compile(r"[A-Za-z][A-Za-z'-]*|\d[\d,.:]*\d|\d|\s+|.", re.DOTALL)
+_FULL_NAME = re.compile(r"\b([A-Z][a-z]+) ([A-Z][a-z]+)\b(?! (?:Jr|Sr|I))")
 _NUMBER = re.compile(r"\d[\d,.]*\d|\d")
 Edit = Callable[[str, random.Random], str | None]
 
@@ -212,9 +213,20 @@ def replaced(text: str, rng: random.Random) -> str | None:
     return "".join(words)
 
 
+def namesake(text: str, rng: random.Random) -> str | None:
+    """Somebody else of nearly the same name, by an initial, a number or a "Jr."."""
+    found = list(_FULL_NAME.finditer(text))
+    if not found:
+        return None
+    match = rng.choice(found)
+    initial = rng.choice("ABCDEFGHJKLMNPRSTVW")
+    ways = (f"{match[1]} {initial}. {match[2]}", f"{match[0]} Jr.", f"{match[0]} Sr.", f"{match[0]} II")
+    return text[: match.start()] + rng.choice(ways) + text[match.end() :]
+
+
 EDITS: tuple[tuple[Edit, float], ...] = (
     (another_number, 4), (negated, 2), (opposed, 3), (renamed, 3), (traded, 1.5), (dropped, 0.5), (modified, 1),
-    (restricted, 1), (replaced, 0.7),
+    (restricted, 1), (replaced, 0.7), (namesake, 1),
 )  # fmt: skip
 
 

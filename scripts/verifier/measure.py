@@ -1,104 +1,84 @@
-"""Measures an exported verifier on the yardstick's pairs: alone, with the veto, and inside a combiner."""
+"""Recall on the yardstick's pairs at the judged rates of false hits: what each part of the decision adds."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scripts.verifier import combine, yardstick
-from scripts.verifier.features import NAMES
-from scripts.verifier.score import Scorer
-from scripts.verifier.yardstick import GOALS, RATES, MeasuredSet
+from scripts.verifier.calibrate import CENTRE, recall
+from scripts.verifier.scored import Matrix, Scored
+from scripts.verifier.yardstick import GOALS, RATES
 
-Matrix = NDArray[np.float64]
-_NEVER = -1e9
-_COSINE, _VETO, _HARD = NAMES.index("cosine"), NAMES.index("passes_veto"), NAMES.index("passes_hard")
-# What may be fitted; the texts of QQP and PAWS are for measuring only.
-FITTED = ("minimal", "fow_pairs", "text2sql", "checklist_qqp")
+from synapse_cache.decision import Calibration
+
+_FIRST, _LAST = 1e6, -1e6
 
 
-def embed(texts: Sequence[str]) -> NDArray[np.float32]:
-    """The bundled embedder's vectors."""
-    from synapse_embed.adapters import minilm
+def columns(pairs: Scored, calibration: Calibration) -> dict[str, Matrix]:
+    """Scores of the pairs, one column for every part and one for the whole decision."""
+    combined = pairs.logits + calibration.cosine_weight * (pairs.cosines - CENTRE)
 
-    model = minilm.load()
-    vectors = [np.frombuffer(model.encode([model.tokenise(text)])[0], np.float32) for text in texts]
-    return np.array(vectors)
+    def settled(scores: Matrix) -> Matrix:
+        found: Matrix = np.where(pairs.final, _LAST, np.where(pairs.sure, _FIRST, scores))
+        return found
 
-
-def columns(sets: Sequence[MeasuredSet], logits: dict[str, Matrix]) -> dict[str, dict[str, Matrix]]:
-    """Scores by column and set; the combiners are fitted on the other sets' unseen groups."""
-    found: dict[str, dict[str, Matrix]] = {
-        "cosine": {one.name: one.features[:, _COSINE] for one in sets},
-        "features": _combined(sets, {name: np.zeros(0) for name in logits}),
-        "verifier": logits,
-        "+ hard veto": {one.name: np.where(one.features[:, _HARD] > 0, logits[one.name], _NEVER) for one in sets},
-        "+ full veto": {one.name: np.where(one.features[:, _VETO] > 0, logits[one.name], _NEVER) for one in sets},
-        "combined": _combined(sets, logits),
+    return {
+        "cosine": pairs.cosines,
+        "verifier": pairs.logits,
+        "with cosine": combined,
+        "texts, cosine": settled(pairs.cosines),
+        "texts, verifier": settled(pairs.logits),
+        "decision": settled(combined),
     }
-    found["comb + hard"] = {
-        one.name: np.where(one.features[:, _HARD] > 0, found["combined"][one.name], _NEVER) for one in sets
-    }
-    return found
 
 
-def _rows(one: MeasuredSet, logit: Matrix) -> Matrix:
-    return np.column_stack([one.features, logit]) if logit.size else one.features
-
-
-def _combined(sets: Sequence[MeasuredSet], logits: dict[str, Matrix]) -> dict[str, Matrix]:
-    """For every set a combiner fitted on the unseen groups of the other permissive sets."""
-    found = {}
+def table(sets: Sequence[Scored], calibration: Calibration, *, unseen: bool) -> list[dict[str, float | str]]:
+    """One row a set: recall at its judged rate by column."""
+    rows: list[dict[str, float | str]] = []
     for one in sets:
-        others = [other for other in sets if other.name in FITTED and other.name != one.name]
-        rows = np.vstack([_rows(other, logits[other.name])[other.unseen] for other in others])
-        labels = np.concatenate([other.labels[other.unseen] for other in others])
-        numbers = np.concatenate([np.full(int(other.unseen.sum()), place) for place, other in enumerate(others)])
-        model = combine.fit(rows, labels, combine.balanced(labels, numbers))
-        found[one.name] = model.logits(_rows(one, logits[one.name]))
-    return found
-
-
-def table(
-    sets: Sequence[MeasuredSet], scores: dict[str, dict[str, Matrix]], tools: Any, *, unseen: bool
-) -> list[dict[str, Any]]:
-    """Recall at each set's judged false-hit rate for every column."""
-    rows = []
-    for one in sets:
-        chosen = one.unseen if unseen else np.ones(len(one.labels), bool)
-        labels = one.labels[chosen]
-        row: dict[str, Any] = {"set": one.name, "rate": RATES[one.name], "goal": GOALS[one.name]}
-        row |= {"positives": int(labels.sum()), "negatives": int((1 - labels).sum())}
-        for name, by_set in scores.items():
-            row[name] = tools.recall_at_fpr(labels, by_set[one.name][chosen], RATES[one.name])[0]
-        row["auc"] = tools.auc(labels, scores["verifier"][one.name][chosen])
+        if one.name not in RATES:
+            continue
+        chosen = one.where(one.unseen) if unseen else one
+        row: dict[str, float | str] = {"set": one.name, "rate": RATES[one.name], "goal": GOALS[one.name]}
+        row |= {"right": int(chosen.same.sum()), "wrong": int((~chosen.same).sum())}
+        for name, scores in columns(chosen, calibration).items():
+            row[name] = recall(scores, chosen.same, RATES[one.name])
         rows.append(row)
     return rows
 
 
-def show(title: str, rows: list[dict[str, Any]]) -> None:
+def show(title: str, rows: Sequence[dict[str, float | str]]) -> None:
     """Print a table."""
-    names = [name for name in rows[0] if name not in ("set", "rate", "goal", "positives", "negatives")]
-    print(f"\n{title}\n{'set':<14} {'rate':<5} {'goal':<5} {'pos/neg':<10}" + "".join(f"{name:>13}" for name in names))
+    names = [name for name in rows[0] if name not in ("set", "rate", "goal", "right", "wrong")]
+    print(f"\n{title}\n{'set':<14} {'rate':<5} {'goal':<5} {'pairs':<10}" + "".join(f"{name:>17}" for name in names))
     for row in rows:
-        counts = f"{row['positives']}/{row['negatives']}"
-        figures = "".join(f"{row[name]:>13.3f}" for name in names)
-        print(f"{row['set']:<14} {row['rate']:<5} {row['goal']:<5.2f} {counts:<10}{figures}")
+        figures = "".join(f"{row[name]:>17.3f}" for name in names)
+        print(f"{row['set']:<14} {row['rate']:<5} {row['goal']:<5.2f} {row['right']}/{row['wrong']:<6}{figures}")
 
 
-def measure(quality: Path, scorer: Scorer, cache: Path | None, report: Path | None) -> None:
+def measure(sets: Sequence[Scored], calibration: Calibration, report: Path | None) -> None:
     """Print the tables of all rows and of the groups that no training saw."""
-    tools = yardstick.yard(quality)
-    sets = yardstick.load(quality, embed, cache)
-    logits = {one.name: scorer(one.pairs) for one in sets}
-    scores = columns(sets, logits)
     tables = {}
     for title, unseen in (("all groups", False), ("groups that no training saw", True)):
-        tables[title] = table(sets, scores, tools, unseen=unseen)
+        tables[title] = table(sets, calibration, unseen=unseen)
         show(title, tables[title])
     if report is not None:
         report.write_text(json.dumps(tables, indent=1))
+
+
+def score_many(pairs: Sequence[tuple[str, str]]) -> NDArray[np.float64]:
+    """The decision's score of (stored, asked) pairs, for the yardstick `pair_eval.py --batch`."""
+    from scripts.verifier.embedding import embed
+    from scripts.verifier.scored import score
+
+    from synapse_cache.adapters.verifier_onnx import FOLDER, OnnxVerifier
+
+    texts = sorted({text for pair in pairs for text in pair})
+    vectors = dict(zip(texts, embed(texts), strict=True))
+    rows = [(a, b, float(vectors[a] @ vectors[b])) for a, b in pairs]
+    unknown = [False] * len(rows)
+    scored = score("", rows, unknown, unknown, OnnxVerifier().logit)
+    return columns(scored, Calibration.read(FOLDER / "calibration.json"))["decision"]

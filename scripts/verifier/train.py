@@ -31,7 +31,7 @@ class Schedule:
     batch: int = 64
     rate: float = 1.2e-4
     warmup: float = 0.06
-    smoothing: float = 0.02
+    smoothing: float = 0.01
     dropout: float = 0.05
     seed: int = 0
     threads: int = 1
