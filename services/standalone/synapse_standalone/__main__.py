@@ -1,4 +1,4 @@
-"""The command line: `synapse up|check|ask|stats|backends|models|config|thresholds|token|version`."""
+"""The command line: `synapse up`, what asks the mesh that it runs, and what needs none."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from importlib import metadata
 from pathlib import Path
 
-from synapse_standalone import settings
+from synapse_standalone import analytics, settings
 from synapse_standalone.errors import CommandError
 from synapse_standalone.settings import DEFAULT_PORT, DEFAULT_STATE, Options
 from synapse_standalone.thresholds import add_arguments as add_thresholds
@@ -147,6 +147,10 @@ def _parser() -> argparse.ArgumentParser:
     ask.add_argument("--stream", action="store_true", help="print the answer as it comes")
     ask.add_argument("--model", help="model to ask (default: the one in endpoint.json)")
     _command(commands, "stats", _stats, "show what the cache did since it started")
+    analytics.add_logs(_command(commands, "logs", analytics.logs, "show the last requests and what became of them"))
+    analytics.add_savings(_command(commands, "savings", analytics.savings, "show what hits saved, by model and day"))
+    summary = "try thresholds on the last requests, changing nothing"
+    analytics.add_simulate(_command(commands, "simulate", analytics.simulate, summary))
     _command(commands, "backends", _backends, "show how the backends of the running mesh are doing")
     _command(commands, "models", _models, "list the models that can be asked")
     config = _command(commands, "config", _config, "show the router's configuration, or let it be read anew")

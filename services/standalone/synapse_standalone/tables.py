@@ -7,6 +7,31 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 _MODELS_SHOWN = 3
+_PROMPT_SHOWN = 60
+_LOG_HEAD = (
+    "TIME",
+    "STATUS",
+    "REASON",
+    "SIMILAR",
+    "RIGHT",
+    "NEEDED",
+    "TOOK",
+    "TOKENS SAVED",
+    "MODEL",
+    "NAMESPACE",
+    "ID",
+)
+_SAVINGS_HEAD = ("REQUESTS", "HITS", "RATE", "TOKENS", "COST", "TIME")
+_PROJECTED = {
+    "requests": "requests",
+    "hits_exact": "hits by exact key",
+    "hits_semantic": "hits by meaning",
+    "hit_rate": "hit rate",
+    "tokens_saved": "tokens saved",
+    "cost_saved": "cost saved",
+    "expected_error": "expected error",
+    "error_bound": "error at most (95 %)",
+}
 _BACKEND_HEAD = ("BACKEND", "PROVIDER", "STATE", "IN FLIGHT", "QUEUED", "REQUESTS", "ERRORS", "FIRST TOKEN", "MODELS")
 
 
@@ -52,6 +77,30 @@ def change_lines(told: Mapping[str, Any], *, validate_only: bool) -> list[str]:
     return [*lines, *_restart(told)]
 
 
+def log_lines(logs: Iterable[Mapping[str, Any]]) -> list[str]:
+    """A table of logged requests; their texts, where the operator has them logged, at its right."""
+    listed = list(logs)
+    head = _LOG_HEAD + (("LIKE",) if any("similarity" in one for one in listed) else ())
+    head += ("PROMPT",) if any(one.get("prompt") for one in listed) else ()
+    return _table(head, [_log_row(one) + _log_tail(one, head) for one in listed])
+
+
+def savings_lines(found: Mapping[str, Any]) -> list[str]:
+    """What was saved in all, by model and by day."""
+    total = [("all", *_saved(found.get("total") or {}))]
+    models = [(f"{row['tenant']} {row['model']}", *_saved(row)) for row in found.get("by_model") or ()]
+    days = [(row["day"], *_saved(row)) for row in found.get("by_day") or ()]
+    return _table(("SAVED", *_SAVINGS_HEAD), [*total, *models, *days])
+
+
+def simulation_lines(found: Mapping[str, Any]) -> list[str]:
+    """Both projections beside each other, and the words of caution."""
+    both = found.get("current") or {}, found.get("simulated") or {}
+    rows = [(name, *(_projected(projection, key) for projection in both)) for key, name in _PROJECTED.items()]
+    caveats = [f"- {caveat}" for caveat in found.get("caveats") or ()]
+    return [*_table(("", "AS IT WAS", "AS IT WOULD BE"), rows), *(["", *caveats] if caveats else [])]
+
+
 def _restart(told: Mapping[str, Any]) -> list[str]:
     waiting = told.get("needs_restart")
     return [f"at the next start only: {', '.join(waiting)}"] if waiting else []
@@ -64,6 +113,53 @@ def _threshold(name: str, values: Mapping[str, Any]) -> str:
     if isinstance(value, bool):
         return "on" if value else "off"
     return f"{value:.10g}" + (" s" if name.endswith("_secs") else "")
+
+
+def _log_row(one: Mapping[str, Any]) -> tuple[str, ...]:
+    outcome = one.get("outcome") or {}
+    status = str(outcome.get("status", "")).removeprefix("CACHE_STATUS_")
+    tier = str(outcome.get("tier", "")).removeprefix("CACHE_TIER_")
+    return (
+        str(one.get("time", ""))[:19].replace("T", " "),
+        f"{status}-{tier}" if status == "HIT" else status,
+        str(outcome.get("reason", "")) + (f" ({one['best_veto']})" if one.get("best_veto") else ""),
+        _decimal(one.get("best_similarity"), ".3f"),
+        _decimal(one.get("probability"), ".3f"),
+        _decimal(None if one.get("bar") is None else 1 - one["bar"], ".3f"),
+        f"{float(str(outcome.get('latency', '0s')).removesuffix('s')) * 1000:.1f} ms",
+        str(outcome.get("tokens_saved", 0)),
+        str(one.get("model", "")),
+        str(one.get("namespace", "")),
+        str(one.get("id", "")),
+    )
+
+
+def _log_tail(one: Mapping[str, Any], head: Sequence[str]) -> tuple[str, ...]:
+    like = (_decimal(one.get("similarity"), ".3f"),) if "LIKE" in head else ()
+    return like + ((" ".join(str(one.get("prompt", "")).split())[:_PROMPT_SHOWN],) if "PROMPT" in head else ())
+
+
+def _saved(row: Mapping[str, Any]) -> tuple[str, ...]:
+    requests, hits = int(row.get("requests", 0)), int(row.get("hits", 0))
+    return (
+        f"{requests:,}",
+        f"{hits:,}",
+        f"{hits / requests:.0%}" if requests else "-",
+        f"{int(row.get('tokens_saved', 0)):,}",
+        f"${float(row.get('cost_saved', 0.0)):,.4f}",
+        f"{float(row.get('milliseconds_saved', 0.0)) / 1000:,.1f} s",
+    )
+
+
+def _projected(projection: Mapping[str, Any], key: str) -> str:
+    value = float(projection.get(key, 0))
+    if key == "cost_saved":
+        return f"${value:,.4f}"
+    return f"{value:.2%}" if key in {"hit_rate", "expected_error", "error_bound"} else f"{value:,.0f}"
+
+
+def _decimal(value: float | None, form: str) -> str:
+    return "-" if value is None else format(value, form)
 
 
 def _backend_row(one: Mapping[str, Any]) -> Sequence[str]:
