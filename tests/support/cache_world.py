@@ -20,6 +20,7 @@ from synapse_cache.adapters.leases_memory import MemoryLeases
 from synapse_cache.adapters.questions import QuestionRules, question_of
 from synapse_cache.adapters.thresholds_memory import MemoryThresholdStore
 from synapse_cache.adapters.traces_memory import MemoryTraceStore
+from synapse_cache.adapters.trust_memory import MemoryTrustStore
 from synapse_cache.adapters.vectors_memory import MemoryVectorStore
 from synapse_cache.backfill import Backfill
 from synapse_cache.decision import Calibration, VerifiedDecision
@@ -29,7 +30,7 @@ from synapse_cache.invalidation import Invalidation
 from synapse_cache.lookup import Lookup, LookupRules, Stores
 from synapse_cache.model import Answer, Caller, Embedding, Outcome, Place, Policy, Question
 from synapse_cache.overlay import RecentWrites
-from synapse_cache.ports import StoreUnavailable
+from synapse_cache.ports import Judge, StoreUnavailable, TrustStore
 from synapse_cache.privacy import PersonalData
 from synapse_cache.read_through import ReadThrough, Served
 from synapse_cache.sharing import Sharing, SharingRules
@@ -43,6 +44,7 @@ from synapse_cache.writer import Writer, WriteRules
 from synapse_embed.adapters.hashing import HashingModel
 from synapse_runtime.background import background
 from synapse_runtime.guard import Guard
+from tests.support.checks import Checked, Checks
 from tests.support.clock import Clock
 
 CALIBRATION = Calibration(8.0, 0.85, (0.0, 4.0), (0.0, 4.0), 0.003)
@@ -144,6 +146,7 @@ class Together:
     upstream: ScriptedUpstream = field(default_factory=ScriptedUpstream)
     leases: MemoryLeases = field(default_factory=MemoryLeases)
     rules: SharingRules = field(default_factory=SharingRules)
+    trust_store: TrustStore = field(default_factory=MemoryTrustStore)
 
     def __post_init__(self) -> None:
         self.exact = MemoryExactStore(clock=self.clock)
@@ -168,6 +171,7 @@ class CacheWorld:
     trust: Trust
     traces: Traces
     feedback: Feedback
+    checks: Checks
 
     async def ask(
         self,
@@ -220,6 +224,7 @@ async def cache_world(
     hedge_after_seconds: float | None = None,
     followers: Sequence[Follower] = (),
     together: Together | None = None,
+    judge: Judge | None = None,
 ) -> AsyncIterator[CacheWorld]:
     """The cache running in this process; one of several replicas of it where they are `together`."""
     common = together or Together()
@@ -236,13 +241,14 @@ async def cache_world(
     lookup = Lookup(stores, decision, trust, recent, LookupRules(thresholds, semantic, 8), clock=clock)
     sharing = Sharing(common.leases, stores, writer, common.rules) if together else None
     stats, traces = Stats(), Traces(MemoryTraceStore(clock=clock), clock=clock)
+    checks = Checks(Checked(trust, thresholds, stores, writer, upstream, common.trust_store, clock, judge))
     cache = ReadThrough(
         lookup,
         writer,
         Backfill(stores),
         upstream,
         stats,
-        followers=(traces, *followers),
+        followers=(checks.auditing, checks.hindsight, traces, *followers),
         assembler=EventAssembler,
         upstream_timeout_seconds=30,
         hedge_after_seconds=hedge_after_seconds,
@@ -252,7 +258,7 @@ async def cache_world(
     invalidation = Invalidation(stores, writer, recent, lookup)
     ledger = MemoryFeedbackLedger(clock=clock)
     feedback = Feedback(invalidation, exact, trust, traces, ledger=ledger, rules=FeedbackRules(), clock=clock)
-    async with background(writer=writer.run, **({"sharing": sharing.run} if sharing else {})):
+    async with background(writer=writer.run, **checks.work, **({"sharing": sharing.run} if sharing else {})):
         yield CacheWorld(
             cache,
             invalidation,
@@ -269,4 +275,5 @@ async def cache_world(
             trust,
             traces,
             feedback,
+            checks,
         )
