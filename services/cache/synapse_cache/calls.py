@@ -87,17 +87,21 @@ class Calls:
             if isinstance(turn, Waited) or (turn is not None and turn.replaces):
                 self.counts.of(caller.tenant).replaced += 1
             self.counts.of(caller.tenant).started += 1
-            entry: Entry | None = None
+            entry, unshared = None, True
             try:
                 landed = await self._ask(flight, question, found, policy, caller, streamed=streamed)
-                entry = landed.entry
+                entry, unshared = landed.entry, landed.entry is None
+            except asyncio.CancelledError:  # everybody here left: that says nothing about the answer
+                unshared = False
+                raise
             finally:
                 if isinstance(turn, Leading) and self._sharing is not None:
-                    self._sharing.let_go(turn, entry)
+                    self._sharing.let_go(turn, entry, unshared=unshared)
             return landed
 
         flight, leads = self._flights.join(call, work)
-        return Trip(flight, leads, found.epoch_known, time.monotonic())
+        stores = found.epoch_known and not question.life.over_at_once
+        return Trip(flight, leads, stores, time.monotonic())
 
     def joined(self, tenant: str) -> None:
         """Count a request that joined another's call here."""

@@ -35,8 +35,8 @@ class Leases(Protocol):
     async def renew(self, held: Mapping[CallKey, str], *, seconds: float) -> None:
         """Keep leases, given with their tokens, for so long from now; one that was lost stays lost."""
 
-    async def release(self, call: CallKey, token: str, *, stored: bool) -> None:
-        """Let go of the lease if `token` holds it still; without `stored`, those who wait shall wait for nobody."""
+    async def release(self, call: CallKey, token: str, *, unshared: bool = False) -> None:
+        """Let go of the lease if `token` holds it still; with `unshared`, those who wait shall wait for nobody."""
 
     async def wait(self, call: CallKey, *, seconds: float) -> Lease:
         """How the lease stands once its holder has let go or lost it, FREE or UNSHARED; TAKEN after `seconds`."""

@@ -124,10 +124,13 @@ class Sharing:
             _log.debug("a backend call is not shared", extra={"cause": str(error)})
             return waited
 
-    def let_go(self, leading: Leading, entry: Entry | None) -> None:
-        """Free those who wait for a call led here, once `entry`, what was stored, can be found by them."""
+    def let_go(self, leading: Leading, entry: Entry | None, *, unshared: bool = False) -> None:
+        """Free those who wait for a call led here, once `entry`, what was stored, can be found by them.
+
+        Without one, the next of them leads; with `unshared`, each goes by himself.
+        """
         written = self._writer.written(entry) if entry is not None else None
-        task = asyncio.create_task(self._let_go(leading, entry, written))
+        task = asyncio.create_task(self._let_go(leading, entry, written, unshared=unshared))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
@@ -135,7 +138,7 @@ class Sharing:
         """Let go of the leases of these calls: nobody elsewhere waits for them any more."""
         for call, token in tuple(self._held.items()):
             if which(call):
-                self.let_go(Leading(call, token), None)
+                self.let_go(Leading(call, token), None, unshared=True)
 
     async def tell_flush(self, tenant: str | None) -> None:
         """Have every other replica flush, too; raises StoreUnavailable."""
@@ -164,15 +167,16 @@ class Sharing:
         known = entry is None or entry.id == found.previous_id or entry.key != call.key
         return None if known or entry is None or not entry.belongs_to(call.place) else entry
 
-    async def _let_go(self, leading: Leading, entry: Entry | None, written: asyncio.Future[None] | None) -> None:
+    async def _let_go(
+        self, leading: Leading, entry: Entry | None, written: asyncio.Future[None] | None, *, unshared: bool
+    ) -> None:
         stores = self._stores
         try:
             if entry is not None and written is not None:
                 done, _ = await asyncio.wait({written}, timeout=_WRITTEN_SECONDS)
                 if not done:  # the writer is held up, maybe by the other store
                     await stores.exact_guard.call(lambda: stores.exact.put(entry))
-            stored = entry is not None
-            await stores.exact_guard.call(lambda: self._leases.release(leading.call, leading.token, stored=stored))
+            await stores.exact_guard.call(lambda: self._leases.release(leading.call, leading.token, unshared=unshared))
         except DependencyDown as down:  # then the lease ends by itself
             telemetry.dependency_failed("leases")
             _log.debug("a lease was not let go", extra={"cause": down.cause})

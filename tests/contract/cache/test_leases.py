@@ -94,7 +94,7 @@ async def test_who_waits_is_freed_when_the_answer_is_stored(here: Leases, there:
     await here.acquire(CALL, MINE, seconds=LONG)
     waits = await waiting(there)
     released = time.monotonic()
-    await here.release(CALL, MINE, stored=True)
+    await here.release(CALL, MINE)
     assert await waits is Lease.FREE
     assert time.monotonic() - released < 0.4
     assert await there.acquire(CALL, OTHERS, seconds=LONG) is Lease.OWN
@@ -103,7 +103,7 @@ async def test_who_waits_is_freed_when_the_answer_is_stored(here: Leases, there:
 async def test_nobody_waits_for_an_answer_that_none_may_share(here: Leases, there: Leases) -> None:
     await here.acquire(CALL, MINE, seconds=LONG)
     waits = await waiting(there)
-    await here.release(CALL, MINE, stored=False)
+    await here.release(CALL, MINE, unshared=True)
     assert await waits is Lease.UNSHARED
     assert await there.acquire(CALL, OTHERS, seconds=LONG) is Lease.UNSHARED
     assert await there.wait(CALL, seconds=SOON) is Lease.UNSHARED
@@ -130,8 +130,8 @@ async def test_a_late_leader_can_neither_release_nor_renew_anothers_lease(here: 
     await here.acquire(CALL, MINE, seconds=0.2)
     await asyncio.sleep(0.3)
     await there.acquire(CALL, OTHERS, seconds=0.5)
-    await here.release(CALL, MINE, stored=True)
-    await here.release(CALL, MINE, stored=False)
+    await here.release(CALL, MINE)
+    await here.release(CALL, MINE, unshared=True)
     await here.renew({CALL: MINE}, seconds=LONG)
     assert await here.acquire(CALL, MINE, seconds=LONG) is Lease.TAKEN
     assert await here.wait(CALL, seconds=SOON) is Lease.FREE
@@ -140,7 +140,7 @@ async def test_a_late_leader_can_neither_release_nor_renew_anothers_lease(here: 
 async def test_a_token_that_begins_like_another_is_another(here: Leases, there: Leases) -> None:
     await here.acquire(CALL, MINE, seconds=LONG)
     assert await there.acquire(CALL, MINE[:4], seconds=LONG) is Lease.TAKEN
-    await there.release(CALL, MINE[:4], stored=True)
+    await there.release(CALL, MINE[:4])
     assert await there.acquire(CALL, MINE + "1", seconds=LONG) is Lease.TAKEN
 
 
@@ -154,7 +154,7 @@ async def test_a_wait_ends_with_its_own_time(here: Leases, there: Leases) -> Non
 async def test_a_holder_that_was_replaced_is_waited_for_no_longer(here: Leases, there: Leases) -> None:
     await here.acquire(CALL, MINE, seconds=LONG)
     waits = await waiting(there)
-    await here.release(CALL, MINE, stored=True)
+    await here.release(CALL, MINE)
     await here.acquire(CALL, "3" * 16, seconds=LONG)
     assert await waits is Lease.FREE
 

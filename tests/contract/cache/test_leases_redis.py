@@ -95,7 +95,7 @@ async def test_a_release_is_found_by_who_hears_nothing(make: Callable[[], RedisL
     assert await there.acquire(CALL, OTHERS, seconds=30) is Lease.TAKEN
     waits = asyncio.create_task(there.wait(CALL, seconds=5))
     await asyncio.sleep(0.05)
-    await here.release(CALL, MINE, stored=True)
+    await here.release(CALL, MINE)
     assert await waits is Lease.FREE
 
 
@@ -120,7 +120,7 @@ async def test_a_lease_costs_one_command_to_take_and_one_to_let_go_and_nobody_is
     with redis.Redis.from_url(redis_server.url) as operator:
         operator.config_resetstat()
         await here.acquire(CALL, MINE, seconds=30)
-        await here.release(CALL, MINE, stored=False)
+        await here.release(CALL, MINE, unshared=True)
         used = {name: stat["calls"] for name, stat in operator.info("commandstats").items()}
         assert used["cmdstat_eval"] == 2
         assert "cmdstat_publish" not in used
@@ -134,5 +134,5 @@ async def test_what_is_left_behind_goes_by_itself(make: Callable[[], RedisLeases
     with redis.Redis.from_url(redis_server.url) as operator:
         (name,) = operator.keys("t-*")
         assert 29_000 < operator.pttl(name) <= 30_000
-        await here.release(CALL, MINE, stored=False)
+        await here.release(CALL, MINE, unshared=True)
         assert 0 < operator.pttl(name) <= 1_000

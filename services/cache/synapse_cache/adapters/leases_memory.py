@@ -48,15 +48,15 @@ class MemoryLeases:
             if known is not None and known.token == token:
                 known.until = self._clock() + seconds
 
-    async def release(self, call: CallKey, token: str, *, stored: bool) -> None:
+    async def release(self, call: CallKey, token: str, *, unshared: bool = False) -> None:
         """As in Leases."""
         held = self._of(call)
         if held is None or held.token != token or held.unshared:
             return
-        if stored:
-            del self._held[call]
-        else:
+        if unshared:
             self._held[call] = _Held("", self._clock() + UNSHARED_SECONDS, unshared=True)
+        else:
+            del self._held[call]
         held.changed.set()
 
     async def wait(self, call: CallKey, *, seconds: float) -> Lease:

@@ -95,10 +95,10 @@ class RedisLeases:
         until = _milliseconds(seconds)
         await self._link.call_all([("EVAL", _RENEW, 1, self._name(call), token, until) for call, token in held.items()])
 
-    async def release(self, call: CallKey, token: str, *, stored: bool) -> None:
+    async def release(self, call: CallKey, token: str, *, unshared: bool = False) -> None:
         """As in Leases."""
-        word, unshared = (FREE, 0) if stored else (UNSHARED, _UNSHARED_MILLISECONDS)
-        await self._link.call("EVAL", _RELEASE, 1, self._name(call), token, word, self._channel, unshared)
+        word, pause = (UNSHARED, _UNSHARED_MILLISECONDS) if unshared else (FREE, 0)
+        await self._link.call("EVAL", _RELEASE, 1, self._name(call), token, word, self._channel, pause)
 
     async def wait(self, call: CallKey, *, seconds: float) -> Lease:
         """As in Leases: told on the channel, or found by looking now and then."""
