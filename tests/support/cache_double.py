@@ -14,7 +14,7 @@ from typing import Any
 from google.protobuf import duration_pb2
 from pydantic import SecretStr
 
-from synapse.cache.v1 import cache_pb2, entry_pb2, invalidation_pb2, outcome_pb2
+from synapse.cache.v1 import cache_pb2, entry_pb2, invalidation_pb2, outcome_pb2, trust_pb2
 from synapse.embed.v1 import embed_pb2
 from synapse.llm.v1 import generation_pb2
 from synapse.router.v1 import router_pb2
@@ -165,6 +165,12 @@ class CacheDouble:
     ) -> invalidation_pb2.InvalidateResponse:
         self._seen(request, call)
         return invalidation_pb2.InvalidateResponse(removed=3)
+
+    async def report_feedback(
+        self, request: trust_pb2.ReportFeedbackRequest, call: Call
+    ) -> trust_pb2.ReportFeedbackResponse:
+        self._seen(request, call)
+        return trust_pb2.ReportFeedbackResponse(effect="split", removed=1)
 
     async def get_stats(self, request: cache_pb2.GetStatsRequest, call: Call) -> cache_pb2.GetStatsResponse:
         self._seen(request, call)

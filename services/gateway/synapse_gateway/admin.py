@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import aclosing
+from typing import Any
 
 import orjson
 from fastapi import Request
@@ -17,10 +18,14 @@ from synapse_gateway.transcoding import Binding, RestMap
 from synapse_runtime.identity import Role
 
 _PRIVATE = {"cache-control": "private, no-store"}
+_FOR_EVERY_KEY = frozenset({"ReportFeedback"})
+"""Methods that change something for any key; what they change depends on its role."""
+_SENT_BACK = {"ReportFeedback": {"entry_id": b"x-synapse-entry-id", "request_id": b"x-request-id"}}
+"""Members that may come as headers instead: those of the reply that a call is about, sent back as they were."""
 
 
 class Admin:
-    """Answers requests to the annotated paths. Reading needs any key, changing an operator's or an admin's."""
+    """Answers requests to the annotated paths. Reading needs any key, most changes an operator's or an admin's."""
 
     def __init__(self, rest: RestMap, mesh: Mesh, *, max_body_bytes: int) -> None:
         self._rest = rest
@@ -44,9 +49,11 @@ class Admin:
 
     async def _body(self, exchange: Exchange, binding: Binding) -> object:
         raw = await exchange.body(self._max_body_bytes)
+        if binding.body == "*":
+            return _sent_back(exchange, binding) | (read_object(raw) if raw else {})
         if not raw:
-            return {} if binding.body == "*" else None
-        if binding.body in {"", "*"}:
+            return None
+        if not binding.body:
             return read_object(raw)
         try:
             return orjson.loads(raw)
@@ -55,9 +62,16 @@ class Admin:
             raise invalid(message, code="invalid_json") from error
 
 
+def _sent_back(exchange: Exchange, binding: Binding) -> dict[str, Any]:
+    """The members of the request that its headers give; those of the body come before them."""
+    names = _SENT_BACK.get(binding.rpc.name, {})
+    given = ((name, exchange.headers.get(header)) for name, header in names.items())
+    return {name: value.decode("ascii", "replace") for name, value in given if value}
+
+
 def _require_role(exchange: Exchange, binding: Binding) -> None:
     role = exchange.known_account.identity.role
-    if binding.reads_only or role in {Role.OPERATOR, Role.ADMIN}:
+    if binding.reads_only or role in {Role.OPERATOR, Role.ADMIN} or binding.rpc.name in _FOR_EVERY_KEY:
         return
     message = f"{binding.verb} {binding.template} needs a key with the role operator or admin; this one is a {role}'s."
     raise Problem(403, message, kind="permission_error", code="role_required", fault="policy_denied")
