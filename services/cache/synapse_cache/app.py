@@ -16,13 +16,13 @@ from synapse_cache.adapters.assembly import EventAssembler
 from synapse_cache.adapters.embed_grpc import GrpcEmbedder
 from synapse_cache.adapters.exact_redis import RedisExactStore
 from synapse_cache.adapters.journal_file import FileJournal
-from synapse_cache.adapters.questions import QuestionRules
 from synapse_cache.adapters.router_grpc import GrpcUpstream
 from synapse_cache.adapters.vectors_memory import MemoryVectorStore
 from synapse_cache.adapters.verifying import opened_decision
 from synapse_cache.assembly.analytics import analytics
 from synapse_cache.assembly.audits import Audited, audits
 from synapse_cache.assembly.learning import learning
+from synapse_cache.assembly.privacy import opened_probing, question_rules
 from synapse_cache.assembly.thresholds import threshold_book
 from synapse_cache.backfill import Backfill
 from synapse_cache.invalidation import Invalidation
@@ -125,21 +125,23 @@ async def _cache(settings: CacheSettings, mesh: MeshSettings) -> AsyncIterator[t
         audited = Audited(trust, thresholds, stores, writer, upstream)
         checked = await stack.enter_async_context(audits(settings, audited))
         taught = await stack.enter_async_context(learning(settings, trust.kinship))
-        hedge_ms = settings.hedge_after_ms
+        hedge_ms, probing = settings.hedge_after_ms, opened_probing(settings)
         cache = ReadThrough(
             lookup,
             writer,
             backfill,
             upstream,
             stats,
-            followers=(trust, *checked.followers, taught.traces, *told.followers),
+            followers=(trust, *checked.followers, taught.traces, probing, *told.followers),
             assembler=EventAssembler,
             upstream_timeout_seconds=settings.upstream_timeout_seconds,
             hedge_after_seconds=None if hedge_ms is None else hedge_ms / 1000,
+            probing=probing,
+            pad_hits_seconds=settings.pad_hits_ms / 1000,
         )
         invalidation = Invalidation(stores, writer, recent, lookup)
         yield (
-            ServingRpc(cache, QuestionRules(settings.max_temperature, settings.personal_data)),
+            ServingRpc(cache, question_rules(settings)),
             EntriesRpc(invalidation, embedder=lambda: space.fingerprint),
             StatisticsRpc(Report(stats, stores, journal, space)),
             ThresholdsRpc(thresholds),

@@ -20,8 +20,8 @@ def refusal(question: Question, answer: Answer, policy: Policy) -> str:
     """
     if policy.skip or policy.no_store or policy.passthrough or policy.preview:
         return "no_store"
-    if question.uncacheable_reason:
-        return question.uncacheable_reason
+    if question.uncacheable_reason or question.life.over_at_once:
+        return question.uncacheable_reason or question.life.freshness.value
     if not answer.finishes or any(finish not in _COMPLETE for finish in answer.finishes):
         return "incomplete"
     if answer.empty:

@@ -110,14 +110,18 @@ class Lookup:
         previous_id = entry.id if entry is not None else ""
         if policy.no_cache:
             return Found(Miss("no_cache"), place, previous_id=previous_id)
+        if question.life.over_at_once:
+            return Found(Miss(question.life.freshness.value), place, previous_id=previous_id)
         thresholds = self._rules.thresholds.of(place.tenant)
+        aged = entry is not None and question.life.ends_at(entry.created_at) <= self._clock() < entry.expires_at
+        entry = None if aged else entry
         exact = self._serve_exact(question, place, entry, policy, thresholds)
         if exact is None and not trouble:
             exact = await self._serve_confirmed(question, place, policy, thresholds)
         if exact is not None:
             return Found(exact, place, shadow=_in_shadow(exact, thresholds), previous_id=previous_id)
         missed = Found(
-            Miss(trouble or question.exact_only_reason or "exact_only"),
+            Miss(trouble or (question.life.freshness.value if aged else question.exact_only_reason or "exact_only")),
             place,
             stale=self._if_error(question, entry, policy, thresholds),
             previous_id=previous_id,
@@ -184,17 +188,17 @@ class Lookup:
     ) -> Hit | None:
         now = self._clock()
         entry = thresholds.bounded(entry) if entry is not None else None
-        if entry is None or _too_old(entry.created_at, policy, now):
+        if entry is None or _too_old(entry.created_at, policy, now) or question.life.ends_at(entry.created_at) <= now:
             return None
         if entry.expires_at <= now:
             revalidates = entry.key == question.key and stale.while_revalidating(entry, thresholds, now=now)
             return Hit(entry, Tier.L1, 1.0, stale.WHILE_REVALIDATING, stale=True) if revalidates else None
         if entry.key == question.key:
             return Hit(entry, Tier.L1, 1.0, "exact")
-        if policy.max_error is not None and policy.max_error < thresholds.max_error:
-            return None  # decided once by meaning, and this caller is stricter
-        if self._trust.kinship.denied(place, question.key, entry.id, entry_key=entry.key):
-            return None  # found wrong since
+        foreign = not question.scope or entry.scope != question.scope  # nobody may have decided that this is the same
+        stricter = policy.max_error is not None and policy.max_error < thresholds.max_error  # than who decided it
+        if foreign or stricter or self._trust.kinship.denied(place, question.key, entry.id, entry_key=entry.key):
+            return None
         return Hit(entry, Tier.L1, None, "alias")
 
     async def _serve_confirmed(
@@ -244,10 +248,12 @@ class Lookup:
             telemetry.dependency_failed(down.name)
             trouble = "vectors_unavailable"
         oldest = now - thresholds.semantic_ttl_seconds
-        fresh = (
+        fresh = [
             match for match in matches if match.created_at > oldest and not _too_old(match.created_at, policy, now)
-        )
-        unique = {match.entry_id: match for match in fresh}
+        ]
+        unique = {match.entry_id: match for match in fresh if question.life.ends_at(match.created_at) > now}
+        if fresh and not unique:
+            trouble = trouble or question.life.freshness.value
         newest_of_equals = sorted(unique.values(), key=lambda match: (-match.similarity, -match.created_at))
         best = newest_of_equals[: rules.max_candidates]
         return best, trouble
@@ -283,7 +289,7 @@ class Lookup:
         entry = self._recent.get(place, match.key, now=self._clock())
         if entry is None:
             entry = await self._stored_entry(place, match)
-        if entry is None or not entry.belongs_to(place) or entry.scope != question.scope:
+        if entry is None or not entry.belongs_to(place) or entry.scope != question.scope or entry.key != match.key:
             return None
         entry = self._rules.thresholds.of(place.tenant).bounded(entry)
         return entry if entry.semantic_expires_at > self._clock() else None

@@ -6,6 +6,8 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
+from synapse_cache.freshness import STATIC, Life
+
 if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
@@ -48,7 +50,8 @@ class Question:
     `key` and `scope` are hexadecimal SHA-256; `prompt` is the last user message when it may be matched by meaning
     and None when the request is exact-only, with `exact_only_reason` saying why. `payload` is the request in the
     wire's form; the domain hands it on and never looks inside. Only questions of equal `credential` share a backend
-    call: a digest of the caller's own key for the provider, empty when there is none.
+    call: a digest of the caller's own key for the provider, empty when there is none. `life` bounds the age of its
+    answers; `user` is a digest of the end user whom the request names, empty when it names nobody.
     """
 
     key: str
@@ -59,6 +62,8 @@ class Question:
     exact_only_reason: str = ""
     uncacheable_reason: str = ""
     credential: str = ""
+    life: Life = STATIC
+    user: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from synapse_cache.lookup import Lookup
     from synapse_cache.model import Answer
     from synapse_cache.ports import Assembler, Batch, Upstream
+    from synapse_cache.probing import Probing
     from synapse_cache.sharing import Sharing
     from synapse_cache.stats import Stats
     from synapse_cache.writer import Writer
@@ -56,7 +57,8 @@ class ReadThrough:
     """Answers questions from the cache, or from the backends, storing what they say.
 
     With `hedge_after_seconds`, a backend is asked once the search by meaning has taken that long; what comes first is
-    served, and a backend that comes second is left again: latency bought with cancelled calls.
+    served, and a backend that comes second is left again: latency bought with cancelled calls. A hit that is not by the
+    exact question is answered no earlier than `pad_hits_seconds` after its request began.
     """
 
     def __init__(
@@ -72,6 +74,8 @@ class ReadThrough:
         upstream_timeout_seconds: float,
         hedge_after_seconds: float | None = None,
         sharing: Sharing | None = None,
+        probing: Probing | None = None,
+        pad_hits_seconds: float = 0.0,
         clock: Callable[[], float] = time.time,
     ) -> None:
         self._lookup = lookup
@@ -81,6 +85,8 @@ class ReadThrough:
         self._stats = stats
         self._followers = tuple(followers)
         self._hedge_after = hedge_after_seconds
+        self._probing = probing
+        self._pad_hits = pad_hits_seconds
         self._clock = clock
         self._calls = Calls(
             upstream,
@@ -148,10 +154,16 @@ class ReadThrough:
             if begun.stored is not None:
                 yield begun.stored
 
-    async def look(self, question: Question, place: Place, policy: Policy) -> tuple[Outcome, bytes | None]:
-        """What a request would find, without asking a backend and without counting it."""
+    async def look(
+        self, question: Question, place: Place, policy: Policy, caller: Caller
+    ) -> tuple[Outcome, bytes | None]:
+        """What a request would find, without asking a backend and without counting it, except as probing."""
         started = time.perf_counter()
+        if self._probing is not None:
+            question = self._probing.limited(question, caller)
         found = await self._lookup.find(question, place, policy)
+        if self._probing is not None:
+            self._probing.looked(question, found, caller)
         outcome = outcome_of(question, found, seconds=time.perf_counter() - started, now=self._clock())
         hit = found.result if isinstance(found.result, Hit) and not found.shadow else None
         return outcome, hit.entry.answer if hit is not None else None
@@ -179,6 +191,8 @@ class ReadThrough:
         Raises NotCached when the caller wants no backend asked.
         """
         started = time.perf_counter()
+        if self._probing is not None:
+            question = self._probing.limited(question, caller)
         with ExitStack() as aboard:
 
             def depart(found: Found) -> Trip:
@@ -195,6 +209,8 @@ class ReadThrough:
                 self._backfill.after(question, found.result)
                 if found.result.stale:
                     self._refreshing.after(question, found, policy, caller)
+                if self._pad_hits and found.result.entry.key != question.key:
+                    await asyncio.sleep(started + self._pad_hits - time.perf_counter())
                 yield _Begun(found, outcome, found.result.entry.answer, None)
                 return
             if policy.only_if_cached:

@@ -24,7 +24,7 @@ class LogSettings(Section):
     """The log of requests: for operators, and what thresholds are tried on."""
 
     entries: int = Field(default=10_000, ge=0, le=100_000)
-    """How many requests of each tenant are kept, the newest, each 0.4 to 1.5 kB in Redis; 0 switches the log off."""
+    """How many requests of each tenant are kept, the newest, each 0.3 to 1.4 kB in Redis; 0 switches the log off."""
     ttl_seconds: float = Field(default=7 * 86_400, ge=60)
     """How long a request is kept."""
     prompts: bool = False
@@ -147,7 +147,7 @@ class CacheSettings(Section):
     freshness: FreshnessSettings = FreshnessSettings()
     probing: ProbingSettings = ProbingSettings()
     pad_hits_ms: float = Field(default=0, ge=0, le=60_000)
-    """A hit by meaning is answered no earlier than this after its request began, so that it cannot be told by its time."""
+    """A hit by meaning is answered no earlier than this after its request began, so that its time does not tell it."""
 
     redis_budget_ms: float = Field(default=50, gt=0)
     """Longest wait for Redis on a request's way."""

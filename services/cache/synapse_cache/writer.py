@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import math
 import secrets
 import time
 from collections import OrderedDict
@@ -143,7 +144,8 @@ class Writer:
         ttl, semantic_ttl = thresholds.ttl_seconds, thresholds.semantic_ttl_seconds
         if wanted is not None:
             ttl, semantic_ttl = min(wanted, ttl), min(wanted, semantic_ttl)
-        expires_at = now + ttl
+        end = question.life.ends_at(now)
+        expires_at = min(now + ttl, end)
         return Entry(
             id=secrets.token_hex(16),
             key=question.key,
@@ -159,9 +161,9 @@ class Writer:
             made_in_seconds=answer.made_in_seconds,
             created_at=now,
             expires_at=expires_at,
-            semantic_expires_at=now + semantic_ttl,
+            semantic_expires_at=min(now + semantic_ttl, end),
             tags=policy.tags,
-            stale_until=stale_until(expires_at, thresholds),
+            stale_until=stale_until(expires_at, thresholds) if end == math.inf else 0.0,
         )
 
     def _waiting(self) -> list[_Item]:

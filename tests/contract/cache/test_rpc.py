@@ -145,11 +145,20 @@ async def test_only_if_cached_fails_with_its_own_reason(door: Door) -> None:
 async def test_a_lookup_tells_what_it_considered_and_counts_nothing(door: Door) -> None:
     await door.ask()
     await door.world.settled()
-    reply = await door.stub.Lookup(wire.LookupRequest(request=a_request("What is the capital of Spain?")), **door.as_())
+    request = wire.LookupRequest(request=a_request("What is the capital of Spain?"))
+    reply = await door.stub.Lookup(request, **door.as_(Role.OPERATOR))
     assert reply.outcome.status == outcome_pb2.CACHE_STATUS_MISS
     assert [bool(candidate.veto) for candidate in reply.candidates] == [True]
     assert door.world.upstream.calls == 1
     assert (await door.stub.GetStats(wire.GetStatsRequest(), **door.as_())).requests == 1
+
+
+async def test_a_viewer_is_not_told_what_others_asked(door: Door) -> None:
+    await door.ask()
+    await door.world.settled()
+    request = wire.LookupRequest(request=a_request("What is the capital of Spain?"))
+    reply = await door.stub.Lookup(request, **door.as_(Role.VIEWER))
+    assert not reply.candidates
 
 
 async def test_a_stored_answer_is_served(door: Door) -> None:

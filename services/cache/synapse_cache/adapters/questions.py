@@ -5,15 +5,19 @@ from __future__ import annotations
 import hashlib
 import re
 from dataclasses import dataclass
+from itertools import islice
 from typing import TYPE_CHECKING
 
 import orjson
 
 from synapse.llm.v1.request_pb2 import GENERATION_KIND_COMPLETION, GenerationRequest
 from synapse_cache.adapters import canonical
+from synapse_cache.adapters.texts import all_texts, end_user, user_texts
+from synapse_cache.freshness import LIVES, STATIC, Life, Lives, strictest
 from synapse_cache.keys import exact_key, scope_key
 from synapse_cache.model import Question
-from synapse_cache.privacy import PersonalData, has_identifiers
+from synapse_cache.own_affairs import about_the_caller
+from synapse_cache.privacy import PersonalData, PersonalState, has_identifiers
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -30,32 +34,64 @@ _STATEFUL_TOOLS = re.compile(
 )
 _SEARCHING_MODEL = re.compile(r"-search-(?:preview|api)|:online$|sonar")
 _LONGEST_PROMPT = 8_000
+_MOST_TURNS_READ = 8
+"""How many of the newest texts of users are read for words of time and for what is private."""
 
 
 @dataclass(frozen=True, slots=True)
 class QuestionRules:
-    """What the operator decided about requests: the highest temperature, and prompts with personal identifiers."""
+    """What the operator decided about requests.
+
+    The highest temperature; prompts with personal identifiers, and about the caller's own affairs; and how long the
+    answers to prompts with words of time live.
+    """
 
     max_temperature: float
     personal_data: PersonalData
+    personal_state: PersonalState = PersonalState.BY_USER
+    lives: Lives = LIVES
 
 
 def question_of(request: GenerationRequest, rules: QuestionRules) -> Question:
     """The question that `request` asks."""
     plain = canonical.canonical(request)
-    key = exact_key(canonical.serialise(plain))
+    user = end_user(request.caller)
+    owner = user if user and _is_private(plain, rules) else ""
+    key = exact_key(canonical.serialise(plain), user=owner)
     uncacheable = _uncacheable(plain, rules)
+    life = _life(plain, rules)
     prompt, exact_only = _matchable(plain)
-    if prompt is not None and rules.personal_data is not PersonalData.ALLOW and has_identifiers(prompt):
-        if rules.personal_data is PersonalData.NO_STORE:
-            uncacheable = uncacheable or "personal_data"
-        prompt, exact_only = None, "personal_data"
+    if prompt is not None and (private := _private_reason(prompt, rules)):
+        prompt, exact_only = None, private
     scope = ""
     if prompt is not None:
         _take_out_prompt(plain.messages[-1])
-        scope = scope_key(canonical.serialise(plain))
+        freshness = "" if life is STATIC else life.freshness.value
+        scope = scope_key(canonical.serialise(plain), user=owner, freshness=freshness)
     credential = _digest(request.caller.provider_key)
-    return Question(key, scope, request.model, prompt, request, exact_only, uncacheable, credential)
+    return Question(key, scope, request.model, prompt, request, exact_only, uncacheable, credential, life, user)
+
+
+def _life(request: GenerationRequest, rules: QuestionRules) -> Life:
+    """How long the answer may live: "and in Paris?" is about the weather if the turn before was."""
+    return strictest(rules.lives.of(text) for text in islice(user_texts(request), _MOST_TURNS_READ))
+
+
+def _private_reason(prompt: str, rules: QuestionRules) -> str:
+    """Why `prompt` is matched by its exact key only; empty when it is not private."""
+    if rules.personal_data is not PersonalData.ALLOW and has_identifiers(prompt):
+        return "personal_data"
+    if rules.personal_state is not PersonalState.ALLOW and about_the_caller(prompt):
+        return "personal_state"
+    return ""
+
+
+def _is_private(request: GenerationRequest, rules: QuestionRules) -> bool:
+    """Whether the request is its end user's own, so that its key holds them."""
+    if rules.personal_state is not PersonalState.BY_USER:
+        return False
+    texts = list(islice(user_texts(request), _MOST_TURNS_READ + 1))
+    return len(texts) > _MOST_TURNS_READ or any(_private_reason(text, rules) for text in texts)
 
 
 def _digest(secret: str) -> str:
@@ -64,8 +100,10 @@ def _digest(secret: str) -> str:
 
 def _uncacheable(request: GenerationRequest, rules: QuestionRules) -> str:
     """Why the answer depends on more than the request, or is meant to differ each time; empty when it does not."""
-    if request.sampling.temperature > rules.max_temperature:
+    if not request.sampling.temperature <= rules.max_temperature:
         return "temperature"
+    if rules.personal_data is PersonalData.NO_STORE and any(map(has_identifiers, all_texts(request))):
+        return "personal_data"
     if request.extra_json and _STATEFUL_MEMBERS & _members(request.extra_json):
         return "stateful"
     if any(tool.type != "function" and _STATEFUL_TOOLS.search(tool.type) for tool in request.tools):

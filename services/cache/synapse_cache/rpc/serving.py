@@ -16,6 +16,7 @@ from synapse_cache.adapters.replay import events_of
 from synapse_cache.model import NotCached, Outcome, Status
 from synapse_cache.rpc.checks import asked, require_operator
 from synapse_runtime.errors import FailedPrecondition, InvalidArgument
+from synapse_runtime.identity import Role
 
 if TYPE_CHECKING:
     from synapse_cache.model import Place, Policy, Question
@@ -70,9 +71,10 @@ class ServingRpc:
     async def lookup(self, request: wire.LookupRequest, call: Call) -> wire.LookupResponse:
         """Look up and ask nobody."""
         question, place, policy = self._asked(request, call)
-        outcome, answer = await self.cache.look(question, place, policy)
+        outcome, answer = await self.cache.look(question, place, policy, messages.caller_of(call))
         reply = wire.LookupResponse(outcome=messages.outcome_of(outcome))
-        reply.candidates.extend(map(messages.candidate_of, outcome.considered))
+        if call.identity.role is not Role.VIEWER:  # what others asked is for those who run the cache
+            reply.candidates.extend(map(messages.candidate_of, outcome.considered))
         if answer is not None:
             reply.generation.ParseFromString(answer)
         return reply
