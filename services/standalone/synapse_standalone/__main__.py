@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from importlib import metadata
 from pathlib import Path
 
-from synapse_standalone import analytics, settings
+from synapse_standalone import analytics, feedback, settings
 from synapse_standalone.errors import CommandError
 from synapse_standalone.settings import DEFAULT_PORT, DEFAULT_STATE, Options
 from synapse_standalone.thresholds import add_arguments as add_thresholds
@@ -53,7 +53,8 @@ def _ask(arguments: argparse.Namespace) -> int:
     from synapse_standalone.state import read_endpoint
 
     endpoint = read_endpoint(arguments.state)
-    for piece in client.ask(endpoint, arguments.prompt, stream=arguments.stream, model=arguments.model):
+    asked = {"stream": arguments.stream, "model": arguments.model, "ids": arguments.ids}
+    for piece in client.ask(endpoint, arguments.prompt, **asked):
         sys.stdout.write(piece)
         sys.stdout.flush()
     return 0
@@ -146,6 +147,8 @@ def _parser() -> argparse.ArgumentParser:
     ask.add_argument("prompt", help="the question")
     ask.add_argument("--stream", action="store_true", help="print the answer as it comes")
     ask.add_argument("--model", help="model to ask (default: the one in endpoint.json)")
+    ask.add_argument("--ids", action="store_true", help="show the ids by which `synapse feedback` names the answer")
+    feedback.add_arguments(_command(commands, "feedback", feedback.run, "tell whether an answer was right"))
     _command(commands, "stats", _stats, "show what the cache did since it started")
     analytics.add_logs(_command(commands, "logs", analytics.logs, "show the last requests and what became of them"))
     analytics.add_savings(_command(commands, "savings", analytics.savings, "show what hits saved, by model and day"))

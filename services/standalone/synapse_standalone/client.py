@@ -17,6 +17,8 @@ _STATS_SECONDS = 10.0
 _MODELS_SECONDS = 5.0
 _ADMIN_SECONDS = 30.0
 STATUS_HEADER = "x-synapse-cache-status"
+ENTRY_HEADER = "x-synapse-entry-id"
+REQUEST_HEADER = "x-request-id"
 
 
 def stats(endpoint: Mapping[str, Any]) -> dict[str, Any]:
@@ -67,12 +69,19 @@ def first_model(endpoint: Mapping[str, Any]) -> str:
     return str(listed[0].get("id", ""))
 
 
-def ask(endpoint: Mapping[str, Any], question: str, *, stream: bool, model: str | None = None) -> Iterator[str]:
-    """The answer in pieces, one when not streamed; then, as the last piece, a line that says where it came from."""
+def ask(
+    endpoint: Mapping[str, Any], question: str, *, stream: bool, model: str | None = None, ids: bool = False
+) -> Iterator[str]:
+    """The answer in pieces, one when not streamed; then, as the last piece, a line that says where it came from.
+
+    With `ids`, it says by what ids feedback names the answer, too.
+    """
     body = {"model": model or endpoint["model"], "messages": [{"role": "user", "content": question}], "stream": stream}
     with _opened(endpoint, "/v1/chat/completions", timeout=_ANSWER_SECONDS, body=body) as response:
         yield from _deltas(response) if stream else _whole(response)
         yield f"\n[{_origin(response)}]\n"
+        if ids:
+            yield f"[{_ids(response)}]\n"
 
 
 def _whole(response: HTTPResponse) -> Iterator[str]:
@@ -99,6 +108,11 @@ def _origin(response: HTTPResponse) -> str:
     if reason := response.headers.get("x-synapse-reason"):
         facts.append(reason)
     return ", ".join(facts)
+
+
+def _ids(response: HTTPResponse) -> str:
+    headers = response.headers
+    return f"entry {headers.get(ENTRY_HEADER, 'none')}, request {headers.get(REQUEST_HEADER, 'none')}"
 
 
 @contextmanager
