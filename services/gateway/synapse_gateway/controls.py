@@ -19,6 +19,7 @@ _FLAGS = {
 }
 _NAMES = (_CACHE_CONTROL, *_FLAGS, b"x-synapse-ttl", b"x-synapse-namespace", b"x-synapse-tags", b"x-synapse-max-error")
 _DIRECTIVES = {b"no-cache": "no_cache", b"no-store": "no_store", b"only-if-cached": "only_if_cached"}
+_AGES = {b"max-age": "max_age", b"stale-if-error": "stale_if_error"}
 _TRUTH = {b"true": True, b"1": True, b"yes": True, b"false": False, b"0": False, b"no": False}
 _NAMESPACE = re.compile(r"[\x21-\x7e]{1,128}")
 _KEY = re.compile(rb"[\x21-\x7e]+")
@@ -74,9 +75,9 @@ def _standard(value: bytes, control: outcome_pb2.CacheControl) -> None:
         name, _, argument = directive.strip().partition(b"=")
         if field := _DIRECTIVES.get(name.strip()):
             setattr(control, field, True)
-        elif name.strip() == b"max-age":
+        elif age := _AGES.get(name.strip()):
             seconds = _seconds("cache-control", argument.strip(b' "'), least=0)
-            control.max_age.CopyFrom(duration_pb2.Duration(seconds=seconds))
+            getattr(control, age).CopyFrom(duration_pb2.Duration(seconds=seconds))
 
 
 def _truth(name: bytes, value: bytes) -> bool:

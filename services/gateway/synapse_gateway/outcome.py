@@ -57,7 +57,7 @@ def is_bypass(outcome: outcome_pb2.Outcome) -> bool:
 def _hit(outcome: outcome_pb2.Outcome) -> Headers:
     tier = TIERS.get(outcome.tier, "L1")
     detail = tier
-    ttl = f"; ttl={outcome.ttl.seconds}" if outcome.HasField("ttl") else ""
+    ttl = f"; ttl={_ttl(outcome)}" if outcome.HasField("ttl") else ""
     made: Headers = [
         (b"x-synapse-cache-status", b"HIT-" + tier.encode()),
         (b"x-synapse-cache-tier", tier.encode()),
@@ -98,6 +98,11 @@ def _common(outcome: outcome_pb2.Outcome, made: Headers) -> None:
         made.append((b"x-coalesced", b"piggybacked"))
     elif outcome.shared:
         made.append((b"x-coalesced", b"original"))
+
+
+def _ttl(outcome: outcome_pb2.Outcome) -> int:
+    """Whole seconds until the answer's end; what is past it is so by a second at least."""
+    return min(-1, outcome.ttl.seconds) if outcome.stale else outcome.ttl.seconds
 
 
 def _millis(outcome: outcome_pb2.Outcome) -> float:

@@ -24,6 +24,12 @@ def test_standard_cache_control_is_understood() -> None:
     assert control.max_age.seconds == 60
 
 
+def test_how_stale_an_answer_may_be_where_backends_fail_is_told() -> None:
+    control = read(cache_control="max-age=60, stale-if-error=0")
+    assert control is not None
+    assert (control.HasField("stale_if_error"), control.stale_if_error.seconds) == (True, 0)
+
+
 def test_max_age_zero_is_told_from_none() -> None:
     control = read(cache_control="max-age=0")
     assert control is not None
@@ -60,6 +66,7 @@ def test_max_error_zero_is_told_from_none() -> None:
     ("name", "value"),
     [
         ("cache-control", "max-age=soon"),
+        ("cache-control", "stale-if-error"),
         ("cache-control", "max-age=-1"),
         ("x-synapse-skip-cache", "maybe"),
         ("x-synapse-ttl", "0"),

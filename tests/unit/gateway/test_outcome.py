@@ -44,6 +44,15 @@ def test_a_stale_hit_has_a_negative_ttl() -> None:
     assert "; ttl=-12; " in told(stale)["cache-status"]
 
 
+def test_a_hit_that_is_stale_by_less_than_a_second_says_so() -> None:
+    stale = hit(stale=True, reason="stale_while_revalidate")
+    stale.ttl.Clear()
+    stale.ttl.FromMilliseconds(-300)
+    made = told(stale)
+    assert "; ttl=-1; " in made["cache-status"]
+    assert made["x-synapse-reason"] == "stale_while_revalidate"
+
+
 def test_a_miss_says_whether_it_was_stored() -> None:
     assert told(miss())["cache-status"] == "synapse; fwd=miss; fwd-status=200; stored"
     assert told(miss(stored=False))["cache-status"] == "synapse; fwd=miss; fwd-status=200"
