@@ -20,19 +20,25 @@ from synapse_cache.adapters.leases_memory import MemoryLeases
 from synapse_cache.adapters.questions import QuestionRules, question_of
 from synapse_cache.adapters.thresholds_memory import MemoryThresholdStore
 from synapse_cache.adapters.traces_memory import MemoryTraceStore
+from synapse_cache.adapters.trail_memory import MemoryTrail
 from synapse_cache.adapters.trust_memory import MemoryTrustStore
 from synapse_cache.adapters.vectors_memory import MemoryVectorStore
 from synapse_cache.backfill import Backfill
+from synapse_cache.broadcast import Broadcast
 from synapse_cache.decision import Calibration, VerifiedDecision
 from synapse_cache.feedback import Feedback, FeedbackRules
 from synapse_cache.followers import Follower
+from synapse_cache.holdings import Holdings
 from synapse_cache.invalidation import Invalidation
 from synapse_cache.lookup import Lookup, LookupRules, Stores
 from synapse_cache.model import Answer, Caller, Embedding, Outcome, Place, Policy, Question
+from synapse_cache.near import NearCache
 from synapse_cache.overlay import RecentWrites
 from synapse_cache.ports import Judge, StoreUnavailable, TrustStore
 from synapse_cache.privacy import PersonalData
-from synapse_cache.read_through import ReadThrough, Served
+from synapse_cache.read_through import ReadThrough, Served, ServingRules
+from synapse_cache.recalls import Recalls
+from synapse_cache.removal import Removal
 from synapse_cache.sharing import Sharing, SharingRules
 from synapse_cache.stats import Stats
 from synapse_cache.threshold_book import ThresholdBook
@@ -148,8 +154,11 @@ class Together:
     rules: SharingRules = field(default_factory=SharingRules)
     trust_store: TrustStore = field(default_factory=MemoryTrustStore)
 
+    vectors: VectorStore | None = None
+
     def __post_init__(self) -> None:
-        self.exact = MemoryExactStore(clock=self.clock)
+        self.exact: ExactStore = MemoryExactStore(clock=self.clock)
+        self.trail: Trail = MemoryTrail(clock=self.clock)
 
 
 @dataclass
@@ -172,6 +181,7 @@ class CacheWorld:
     traces: Traces
     feedback: Feedback
     checks: Checks
+    broadcast: Broadcast
 
     async def ask(
         self,
@@ -213,13 +223,14 @@ def a_caller(
     return Caller(tenant, subject, role, request_id)
 
 
-async def _a_store(_fingerprint: str, _dimension: int) -> MemoryVectorStore:
-    return MemoryVectorStore()
+async def _a_store(common: VectorStore | None, _fingerprint: str, _dimension: int) -> VectorStore:
+    return common or MemoryVectorStore()
 
 
 @asynccontextmanager
 async def cache_world(
     *,
+    near_entries: int = 0,
     semantic: bool = True,
     hedge_after_seconds: float | None = None,
     followers: Sequence[Follower] = (),
@@ -229,16 +240,18 @@ async def cache_world(
     """The cache running in this process; one of several replicas of it where they are `together`."""
     common = together or Together()
     clock, embedder, upstream, exact = common.clock, HashingEmbedder(), common.upstream, common.exact
-    space = VectorSpace(embedder, _a_store)
+    space = VectorSpace(embedder, partial(_a_store, common.vectors))
     await space.open()
     guards = [Guard(n, budget_seconds=1, failures=(StoreUnavailable,)) for n in ("redis", "vectors", "embed")]
     stores = Stores(exact, space, embedder, *guards)
     journal, trust = MemoryJournal(), Trust()
     thresholds = ThresholdBook(Thresholds(0.5, 0.5, 3600, 7200), MemoryThresholdStore())
     recent = RecentWrites(capacity=100, seconds=60)
-    writer = Writer(stores, journal, recent, WriteRules(thresholds, semantic), clock=clock)
+    near, recalls = NearCache(capacity=near_entries), Recalls()
+    writer = Writer(stores, journal, recent, WriteRules(thresholds, semantic), recalls=recalls, clock=clock)
     decision = VerifiedDecision(CALIBRATION, unsure)
-    lookup = Lookup(stores, decision, trust, recent, LookupRules(thresholds, semantic, 8), clock=clock)
+    rules = LookupRules(thresholds, semantic, 8)
+    lookup = Lookup(stores, decision, trust, recent, rules, near=near, recalls=recalls, clock=clock)
     sharing = Sharing(common.leases, stores, writer, common.rules) if together else None
     stats, traces = Stats(), Traces(MemoryTraceStore(clock=clock), clock=clock)
     checks = Checks(Checked(trust, thresholds, stores, writer, upstream, common.trust_store, clock, judge))
@@ -250,15 +263,19 @@ async def cache_world(
         stats,
         followers=(checks.auditing, checks.hindsight, traces, *followers),
         assembler=EventAssembler,
-        upstream_timeout_seconds=30,
-        hedge_after_seconds=hedge_after_seconds,
+        rules=ServingRules(upstream_timeout_seconds=30, hedge_after_seconds=hedge_after_seconds),
         sharing=sharing,
         clock=clock,
     )
-    invalidation = Invalidation(stores, writer, recent, lookup)
+    replica, holdings = secrets.token_hex(4), Holdings(recent, writer, lookup, near=near, recalls=recalls)
+    removal = Removal(stores, holdings, clock=clock)
+    broadcast = Broadcast(common.trail, holdings, removal, space, journal, replica=replica, clock=clock)
+    invalidation = Invalidation(stores, holdings, removal, common.trail, replica=replica, clock=clock)
     ledger = MemoryFeedbackLedger(clock=clock)
     feedback = Feedback(invalidation, exact, trust, traces, ledger=ledger, rules=FeedbackRules(), clock=clock)
-    async with background(writer=writer.run, **checks.work, **({"sharing": sharing.run} if sharing else {})):
+    await broadcast.catch_up(seconds=1)
+    hearing = {"broadcast": broadcast.run, "sweeps": broadcast.sweep, **({"sharing": sharing.run} if sharing else {})}
+    async with background(writer=writer.run, **checks.work, **hearing):
         yield CacheWorld(
             cache,
             invalidation,
@@ -276,4 +293,5 @@ async def cache_world(
             traces,
             feedback,
             checks,
+            broadcast,
         )

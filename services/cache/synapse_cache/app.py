@@ -21,17 +21,21 @@ from synapse_cache.adapters.vectors_memory import MemoryVectorStore
 from synapse_cache.adapters.verifying import opened_decision
 from synapse_cache.assembly.analytics import analytics
 from synapse_cache.assembly.audits import Audited, audits
+from synapse_cache.assembly.invalidating import invalidating, near_cache
 from synapse_cache.assembly.learning import learning
 from synapse_cache.assembly.privacy import opened_probing, question_rules
+from synapse_cache.assembly.serving import coalescing, opened_sharing, serving_rules
 from synapse_cache.assembly.thresholds import threshold_book
 from synapse_cache.backfill import Backfill
-from synapse_cache.invalidation import Invalidation
+from synapse_cache.holdings import Holdings
 from synapse_cache.lookup import Lookup, LookupRules, Stores
 from synapse_cache.overlay import RecentWrites
 from synapse_cache.ports import StoreUnavailable
 from synapse_cache.read_through import ReadThrough
+from synapse_cache.recalls import Recalls
 from synapse_cache.report import Report
 from synapse_cache.rpc.entries import EntriesRpc
+from synapse_cache.rpc.invalidations import InvalidationsRpc
 from synapse_cache.rpc.feedback import FeedbackRpc
 from synapse_cache.rpc.serving import ServingRpc
 from synapse_cache.rpc.statistics import StatisticsRpc
@@ -109,23 +113,26 @@ async def _cache(settings: CacheSettings, mesh: MeshSettings) -> AsyncIterator[t
             visible_after_seconds=_MILVUS_LAG_SECONDS if settings.vectors == "milvus" else 0.0,
         )
         thresholds = await stack.enter_async_context(threshold_book(settings))
-        writer = Writer(stores, journal, recent, WriteRules(thresholds, settings.semantic))
-        await stack.enter_async_context(
-            background(vectors=space.run, writer=writer.run, expire=partial(_expire, space))
-        )
-        stack.push_async_callback(writer.drain, seconds=_DRAIN_SECONDS)
+        near, recalls = near_cache(settings), Recalls()
+        writer = Writer(stores, journal, recent, WriteRules(thresholds, settings.semantic), recalls=recalls)
         backfill, stats = Backfill(stores), Stats()
         stack.push_async_callback(backfill.drain, seconds=_DRAIN_SECONDS)
         trust = Trust()
         rules = LookupRules(thresholds, settings.semantic, settings.max_candidates)
         decision = await stack.enter_async_context(opened_decision(settings.verifier))
-        lookup = Lookup(stores, decision, trust, recent, rules)
+        lookup = Lookup(stores, decision, trust, recent, rules, near=near, recalls=recalls)
+        holdings = Holdings(recent, writer, lookup, near=near, recalls=recalls)
+        invalidation, broadcast = await stack.enter_async_context(invalidating(settings, stores, journal, holdings))
+        await stack.enter_async_context(
+            background(vectors=space.run, writer=writer.run, expire=partial(_expire, space))
+        )
+        stack.push_async_callback(writer.drain, seconds=_DRAIN_SECONDS)
         upstream = GrpcUpstream(router, metadata, timeout_seconds=settings.upstream_timeout_seconds)
         told = await stack.enter_async_context(analytics(settings, thresholds))
         audited = Audited(trust, thresholds, stores, writer, upstream)
         checked = await stack.enter_async_context(audits(settings, audited))
         taught = await stack.enter_async_context(learning(settings, trust.kinship))
-        hedge_ms, probing = settings.hedge_after_ms, opened_probing(settings)
+        probing, sharing = opened_probing(settings), opened_sharing(settings, stores, writer)
         cache = ReadThrough(
             lookup,
             writer,
@@ -134,17 +141,17 @@ async def _cache(settings: CacheSettings, mesh: MeshSettings) -> AsyncIterator[t
             stats,
             followers=(trust, *checked.followers, taught.traces, probing, *told.followers),
             assembler=EventAssembler,
-            upstream_timeout_seconds=settings.upstream_timeout_seconds,
-            hedge_after_seconds=None if hedge_ms is None else hedge_ms / 1000,
+            rules=serving_rules(settings),
+            sharing=sharing,
             probing=probing,
-            pad_hits_seconds=settings.pad_hits_ms / 1000,
         )
-        invalidation = Invalidation(stores, writer, recent, lookup)
         yield (
             ServingRpc(cache, question_rules(settings)),
             EntriesRpc(invalidation, embedder=lambda: space.fingerprint),
+            InvalidationsRpc(invalidation, broadcast),
             StatisticsRpc(Report(stats, stores, journal, space)),
             ThresholdsRpc(thresholds),
+            await stack.enter_async_context(coalescing(cache, sharing)),
             FeedbackRpc(taught.feedback(invalidation, stores.exact, trust)),
             *told.faces,
             *checked.faces,

@@ -9,12 +9,13 @@ from contextlib import aclosing
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, TypeAlias
 
-from synapse_cache import gates
+from synapse_cache import gates, telemetry
 from synapse_cache.coalescing import Coalescing
 from synapse_cache.flight import Flight, SingleFlight
 from synapse_cache.model import Answer, CallKey, Finish
-from synapse_cache.ports import Batch
+from synapse_cache.ports import Batch, StoreUnavailable
 from synapse_cache.sharing import Leading, Waited
+from synapse_runtime.errors import Unavailable
 
 if TYPE_CHECKING:
     from synapse_cache.followers import Follower
@@ -79,14 +80,17 @@ class Calls:
         call = CallKey(found.place, question.key, question.credential)
 
         async def work(flight: CallFlight) -> Landed:
-            turn = await self._sharing.turn(call, found, streamed=streamed) if self._sharing is not None else None
+            turn = await self._turn(call, question, found, streamed=streamed)
+            counts = self.counts.of(caller.tenant)
             if isinstance(turn, Waited) and turn.entry is not None:
+                telemetry.turn("followed")
                 self._stats.collapsed(caller.tenant)
-                self.counts.of(caller.tenant).joined_elsewhere += 1
+                counts.joined_elsewhere += 1
                 return Landed(_answer_of(turn.entry), turn.entry, elsewhere=True)
-            if isinstance(turn, Waited) or (turn is not None and turn.replaces):
-                self.counts.of(caller.tenant).replaced += 1
-            self.counts.of(caller.tenant).started += 1
+            telemetry.turn("led" if isinstance(turn, Leading) else "alone")
+            counts.replaced += isinstance(turn, Waited) or (turn is not None and turn.replaces)
+            counts.started += 1
+            telemetry.calls_in_flight(1)
             entry, unshared = None, True
             try:
                 landed = await self._ask(flight, question, found, policy, caller, streamed=streamed)
@@ -95,6 +99,7 @@ class Calls:
                 unshared = False
                 raise
             finally:
+                telemetry.calls_in_flight(-1)
                 if isinstance(turn, Leading) and self._sharing is not None:
                     self._sharing.let_go(turn, entry, unshared=unshared)
             return landed
@@ -119,12 +124,31 @@ class Calls:
         """How many calls of a tenant or of all are under way here, and how many requests wait for them."""
         return self._flights.waiting(_of(tenant))
 
+    async def flush_everywhere(self, tenant: str | None) -> int:
+        """As `flush`, and on every other replica, too; raises Unavailable when those cannot be told."""
+        flushed = self.flush(tenant)
+        if self._sharing is not None:
+            try:
+                await self._sharing.tell_flush(tenant)
+            except StoreUnavailable as error:
+                message = f"other replicas cannot be told: {error}"
+                raise Unavailable(message, reason="STORE_UNAVAILABLE", retry_after_seconds=1) from error
+        return flushed
+
     def flush(self, tenant: str | None) -> int:
         """Let nobody join a call of a tenant, or of all, that is under way here; returns how many those are."""
         flushed = self._flights.close(_of(tenant))
         if self._sharing is not None:
             self._sharing.flush(_of(tenant))
         return flushed
+
+    async def _turn(
+        self, call: CallKey, question: Question, found: Found, *, streamed: bool
+    ) -> Leading | Waited | None:
+        """Whose turn it is; each replica's own where it is known that nothing will be stored for others to find."""
+        if self._sharing is None or not found.epoch_known or question.life.over_at_once:
+            return None
+        return await self._sharing.turn(call, found, streamed=streamed)
 
     async def _ask(
         self,

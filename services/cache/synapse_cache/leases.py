@@ -44,7 +44,7 @@ class Leases(Protocol):
     async def flush(self, tenant: str | None) -> None:
         """Tell every other replica to let nobody join the calls of a tenant, or of all."""
 
-    async def run(self, flushed: Callable[[str | None], None]) -> None:
+    async def run(self, flushed: Callable[[str | None], object]) -> None:
         """Hear what other replicas tell, until cancelled; `flushed` is called for their `flush`."""
 
     async def close(self) -> None:

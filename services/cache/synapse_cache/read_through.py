@@ -53,13 +53,22 @@ class _Begun:
     trip: Trip | None
 
 
-class ReadThrough:
-    """Answers questions from the cache, or from the backends, storing what they say.
+@dataclass(frozen=True, slots=True)
+class ServingRules:
+    """How long things may take, in seconds.
 
     With `hedge_after_seconds`, a backend is asked once the search by meaning has taken that long; what comes first is
     served, and a backend that comes second is left again: latency bought with cancelled calls. A hit that is not by the
     exact question is answered no earlier than `pad_hits_seconds` after its request began.
     """
+
+    upstream_timeout_seconds: float = 600.0
+    hedge_after_seconds: float | None = None
+    pad_hits_seconds: float = 0.0
+
+
+class ReadThrough:
+    """Answers questions from the cache, or from the backends, storing what they say."""
 
     def __init__(
         self,
@@ -71,11 +80,9 @@ class ReadThrough:
         *,
         followers: Sequence[Follower] = (),
         assembler: Callable[[], Assembler],
-        upstream_timeout_seconds: float,
-        hedge_after_seconds: float | None = None,
+        rules: ServingRules,
         sharing: Sharing | None = None,
         probing: Probing | None = None,
-        pad_hits_seconds: float = 0.0,
         clock: Callable[[], float] = time.time,
     ) -> None:
         self._lookup = lookup
@@ -84,9 +91,9 @@ class ReadThrough:
         self._upstream = upstream
         self._stats = stats
         self._followers = tuple(followers)
-        self._hedge_after = hedge_after_seconds
+        self._hedge_after = rules.hedge_after_seconds
         self._probing = probing
-        self._pad_hits = pad_hits_seconds
+        self._pad_hits = rules.pad_hits_seconds
         self._clock = clock
         self._calls = Calls(
             upstream,
@@ -94,7 +101,7 @@ class ReadThrough:
             stats,
             followers=followers,
             assembler=assembler,
-            timeout_seconds=upstream_timeout_seconds,
+            timeout_seconds=rules.upstream_timeout_seconds,
             sharing=sharing,
         )
         self._refreshing = Refreshing(self._calls)

@@ -33,7 +33,8 @@ class Refreshing:
 
     def after(self, question: Question, found: Found, policy: Policy, caller: Caller) -> None:
         """Note that a stale answer was served; a caller who wants nobody asked, or nothing stored, gets just that."""
-        if policy.only_if_cached or policy.no_store or len(self._tasks) >= _MOST_AT_ONCE:
+        unwanted = policy.only_if_cached or policy.no_store or policy.preview
+        if unwanted or len(self._tasks) >= _MOST_AT_ONCE:
             return
         missed = replace(found, result=Miss(WHILE_REVALIDATING))
         task = asyncio.create_task(self._refresh(question, missed, policy, caller))

@@ -90,6 +90,19 @@ class ProbingSettings(Section):
     """How long nothing is matched by meaning for who spent the budget."""
 
 
+class CoalescingSettings(Section):
+    """How replicas of the cache share calls to the backends for equal questions asked at the same time."""
+
+    across_replicas: bool = True
+    """Whether they do at all; a replica that is alone pays nothing. Within one, equal questions always share a call."""
+    wait_ms: float = Field(default=30_000, ge=0)
+    """How long a request for a whole answer waits for another replica's call before it makes one of its own."""
+    stream_wait_ms: float = Field(default=2_000, ge=0)
+    """The same for a streamed request, which sees nothing of another replica's answer before that is whole."""
+    lease_ms: float = Field(default=3_000, ge=300, le=60_000)
+    """How long after a replica's death its calls are waited for, at most; a living one renews them."""
+
+
 class CacheSettings(Section):
     """How the cache listens, where it stores, and what it may reuse."""
 
@@ -149,6 +162,10 @@ class CacheSettings(Section):
     pad_hits_ms: float = Field(default=0, ge=0, le=60_000)
     """A hit by meaning is answered no earlier than this after its request began, so that its time does not tell it."""
 
+    near_entries: int = Field(default=0, ge=0)
+    """How many hot entries are kept in the process in front of Redis, kept true by the broadcast of invalidations."""
+    near_seconds: float = Field(default=5, gt=0, le=60)
+    """How long such an entry is served without asking Redis; the longest that it may be wrong when nothing is heard."""
     redis_budget_ms: float = Field(default=50, gt=0)
     """Longest wait for Redis on a request's way."""
     embed_budget_ms: float = Field(default=250, gt=0)
@@ -158,6 +175,7 @@ class CacheSettings(Section):
     upstream_timeout_seconds: float = Field(default=600, gt=0)
     """Longest time for a whole answer from a backend."""
 
+    coalescing: CoalescingSettings = CoalescingSettings()
     hedge_after_ms: float | None = Field(default=None, ge=0)
     """Ask the backend once the search by meaning has taken this long, and leave it again on a hit; unset waits.
     For backends of your own: a paid provider may bill what it had begun."""

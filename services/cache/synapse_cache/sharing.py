@@ -90,7 +90,11 @@ class Sharing:
                     telemetry.dependency_failed("leases")
                     _log.debug("leases not renewed", extra={"cause": str(error)})
 
-    async def hear(self, flushed: Callable[[str | None], None]) -> None:
+    async def close(self) -> None:
+        """Let go of every connection."""
+        await self._leases.close()
+
+    async def hear(self, flushed: Callable[[str | None], object]) -> None:
         """Hear what other replicas tell, until cancelled."""
         await self._leases.run(flushed)
 
@@ -100,7 +104,7 @@ class Sharing:
         Where another leads, this waits for its answer, within the rules' time; a leader that dies is followed by one
         of those who wait. The caller must `let_go` what it leads.
         """
-        if self._leases.alone or not found.epoch_known:
+        if self._leases.alone:
             return None
         token, deadline = secrets.token_hex(8), self._clock() + self._patience(streamed=streamed)
         waited: Waited | None = None

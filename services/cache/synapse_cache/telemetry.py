@@ -87,6 +87,19 @@ _PENDING = Gauge("synapse_cache_journal_pending", "Answers accepted and not yet 
 _STALE = Counter("synapse_cache_stale_total", "Answers served past their end, by why.", ["reason"])
 _REFRESHES = Counter("synapse_cache_refreshes_total", "Calls behind stale answers by what became of them.", ["result"])
 
+_TURNS = Counter(
+    "synapse_cache_call_turns_total", "Backend calls by whose turn it was among the replicas that share them.", ["turn"]
+)
+_CALLS = Gauge("synapse_cache_calls_in_flight", "Backend calls under way that others may join.")
+
+_INVALIDATIONS = Counter("synapse_cache_invalidations_total", "Invalidations that were asked for here.", ["kind"])
+_INVALIDATED = Counter("synapse_cache_invalidated_entries_total", "Entries that invalidations found and removed.")
+_HEARD_SECONDS = Histogram(
+    "synapse_cache_invalidation_heard_seconds",
+    "From the order of an invalidation on another replica to its being in force here.",
+    buckets=(0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 10),
+)
+
 
 def looked_up(status: str, tier: str, reason: str, seconds: float) -> None:
     """Count one request and the time the cache spent on it."""
@@ -224,3 +237,28 @@ def error_bounds(
         for end, value in ends.items():
             gauge.labels(end).set(value)
     _SUSPENDED.set(suspended)
+
+
+def turn(whose: str) -> None:
+    """Count one backend call: "led" for all replicas, "followed" another's, or "alone", by itself."""
+    _TURNS.labels(whose).inc()
+
+
+def calls_in_flight(change: int) -> None:
+    """Count a backend call that began (1) or ended (-1)."""
+    _CALLS.inc(change)
+
+
+def invalidated(kind: str) -> None:
+    """Count one invalidation: a "flush", or a "search" for what meets conditions."""
+    _INVALIDATIONS.labels(kind).inc()
+
+
+def removed(count: int) -> None:
+    """Count entries that an invalidation removed."""
+    _INVALIDATED.inc(count)
+
+
+def invalidation_heard(seconds: float) -> None:
+    """Count one invalidation of another replica that is in force here now."""
+    _HEARD_SECONDS.observe(seconds)

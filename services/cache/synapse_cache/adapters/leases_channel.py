@@ -59,7 +59,7 @@ class LeaseChannel:
         """Whether nobody else is there; False where that is not known."""
         return self._echoed and self._clock() >= self._company_until
 
-    async def run(self, flushed: Callable[[str | None], None]) -> None:
+    async def run(self, flushed: Callable[[str | None], object]) -> None:
         """Listen until cancelled; a connection that breaks or falls silent is opened anew."""
         while True:
             try:
@@ -75,7 +75,7 @@ class LeaseChannel:
         whose = _EVERYBODY if tenant is None else b"=" + tenant.encode("utf-8", "surrogatepass")
         await self._tell(_FLUSH, self._me, whose)
 
-    async def _listen(self, flushed: Callable[[str | None], None]) -> None:
+    async def _listen(self, flushed: Callable[[str | None], object]) -> None:
         connection = self._link.connection()
         greeting: asyncio.Task[None] | None = None
         try:
@@ -104,7 +104,7 @@ class LeaseChannel:
     async def _tell(self, *words: bytes) -> None:
         await self._link.call("PUBLISH", self._name, b" ".join(words))
 
-    def _take(self, message: Any, flushed: Callable[[str | None], None]) -> None:
+    def _take(self, message: Any, flushed: Callable[[str | None], object]) -> None:
         if not isinstance(message, list) or message[0] != b"message":
             return
         kind, _, rest = message[2].partition(b" ")

@@ -29,7 +29,7 @@ class MemoryLeases:
         self.alone = alone
         self._clock = clock
         self._held: dict[CallKey, _Held] = {}
-        self._listeners: list[Callable[[str | None], None]] = []
+        self._listeners: list[Callable[[str | None], object]] = []
 
     async def acquire(self, call: CallKey, token: str, *, seconds: float) -> Lease:
         """As in Leases."""
@@ -75,7 +75,7 @@ class MemoryLeases:
         for heard in tuple(self._listeners):
             heard(tenant)
 
-    async def run(self, flushed: Callable[[str | None], None]) -> None:
+    async def run(self, flushed: Callable[[str | None], object]) -> None:
         """As in Leases."""
         self._listeners.append(flushed)
         try:

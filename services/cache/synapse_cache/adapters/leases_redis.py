@@ -119,7 +119,7 @@ class RedisLeases:
         """As in Leases."""
         await self._others.flush(tenant)
 
-    async def run(self, flushed: Callable[[str | None], None]) -> None:
+    async def run(self, flushed: Callable[[str | None], object]) -> None:
         """As in Leases."""
         await self._others.run(flushed)
 
