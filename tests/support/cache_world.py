@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import secrets
 from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from functools import partial
 
 import numpy as np
 
@@ -34,7 +36,7 @@ from synapse_cache.lookup import Lookup, LookupRules, Stores
 from synapse_cache.model import Answer, Caller, Embedding, Outcome, Place, Policy, Question
 from synapse_cache.near import NearCache
 from synapse_cache.overlay import RecentWrites
-from synapse_cache.ports import Judge, StoreUnavailable, TrustStore
+from synapse_cache.ports import ExactStore, Judge, StoreUnavailable, TrustStore, VectorStore
 from synapse_cache.privacy import PersonalData
 from synapse_cache.read_through import ReadThrough, Served, ServingRules
 from synapse_cache.recalls import Recalls
@@ -44,6 +46,7 @@ from synapse_cache.stats import Stats
 from synapse_cache.threshold_book import ThresholdBook
 from synapse_cache.thresholds import Thresholds
 from synapse_cache.traces import Traces
+from synapse_cache.trail import Trail
 from synapse_cache.trust import Trust
 from synapse_cache.vector_space import VectorSpace
 from synapse_cache.writer import Writer, WriteRules
@@ -153,7 +156,6 @@ class Together:
     leases: MemoryLeases = field(default_factory=MemoryLeases)
     rules: SharingRules = field(default_factory=SharingRules)
     trust_store: TrustStore = field(default_factory=MemoryTrustStore)
-
     vectors: VectorStore | None = None
 
     def __post_init__(self) -> None:

@@ -35,8 +35,8 @@ from synapse_cache.read_through import ReadThrough
 from synapse_cache.recalls import Recalls
 from synapse_cache.report import Report
 from synapse_cache.rpc.entries import EntriesRpc
-from synapse_cache.rpc.invalidations import InvalidationsRpc
 from synapse_cache.rpc.feedback import FeedbackRpc
+from synapse_cache.rpc.invalidations import InvalidationsRpc
 from synapse_cache.rpc.serving import ServingRpc
 from synapse_cache.rpc.statistics import StatisticsRpc
 from synapse_cache.rpc.thresholds import ThresholdsRpc

@@ -15,12 +15,14 @@ from typing import TYPE_CHECKING
 
 from synapse_cache import stale, telemetry
 from synapse_cache.decision import Candidate
-from synapse_cache.model import Considered, Hit, Miss, Tier
+from synapse_cache.model import Considered, Hit, Miss, Place, Tier
+from synapse_cache.near import NearCache
+from synapse_cache.recalls import Recalls
 from synapse_runtime.guard import DependencyDown, Guard
 
 if TYPE_CHECKING:
     from synapse_cache.decision import Decision, Standing, Verdict
-    from synapse_cache.model import Embedding, Entry, Match, Place, Policy, Question
+    from synapse_cache.model import Embedding, Entry, Match, Policy, Question
     from synapse_cache.overlay import RecentWrites
     from synapse_cache.ports import Embedder, ExactStore
     from synapse_cache.thresholds import Thresholds, ThresholdSource
@@ -87,6 +89,8 @@ class Lookup:
         recent: RecentWrites,
         rules: LookupRules,
         *,
+        near: NearCache | None = None,
+        recalls: Recalls | None = None,
         clock: Callable[[], float] = time.time,
     ) -> None:
         self._stores = stores
@@ -94,6 +98,8 @@ class Lookup:
         self._trust = trust
         self._recent = recent
         self._rules = rules
+        self._near = NearCache() if near is None else near
+        self._recalls = Recalls() if recalls is None else recalls
         self._clock = clock
         self._epochs: OrderedDict[tuple[str, str], int] = OrderedDict()
 
@@ -104,6 +110,9 @@ class Lookup:
 
     async def find_exact(self, question: Question, place: Place, policy: Policy) -> Found:
         """The answer stored under the exact key, if `policy` allows it; `undecided` when meaning may find one."""
+        return self._serve_near(question, place, policy) or await self._find_stored(question, place, policy)
+
+    async def _find_stored(self, question: Question, place: Place, policy: Policy) -> Found:
         entry, place, trouble = await self._exact(question, place)
         if trouble == "epoch_unknown":
             return Found(Miss("redis_unavailable"), place, epoch_known=False)
@@ -119,6 +128,8 @@ class Lookup:
         if exact is None and not trouble:
             exact = await self._serve_confirmed(question, place, policy, thresholds)
         if exact is not None:
+            if not trouble and not exact.stale:
+                self._near.put(place, question.key, exact.entry, now=self._clock())
             return Found(exact, place, shadow=_in_shadow(exact, thresholds), previous_id=previous_id)
         missed = Found(
             Miss(trouble or (question.life.freshness.value if aged else question.exact_only_reason or "exact_only")),
@@ -156,10 +167,34 @@ class Lookup:
         return replace(missed, result=result, embedding=embedding, embed_seconds=spent, shadow=shadow)
 
     def remember_epoch(self, place: Place) -> None:
-        """Note a namespace's current epoch, for when the exact store is down."""
-        self._epochs[place.tenant, place.namespace] = place.epoch
+        """Note a namespace's current epoch, for when the exact store is not asked; it never falls."""
+        home = (place.tenant, place.namespace)
+        self._epochs[home] = max(place.epoch, self._epochs.get(home, 0))
         if len(self._epochs) > _KNOWN_EPOCHS:
             self._epochs.popitem(last=False)
+
+    def begin_epoch(self, tenant: str, namespace: str | None, epoch: int) -> None:
+        """Note that a flush began an epoch of a namespace, or of all of the tenant's."""
+        for home in list(self._epochs) if namespace is None else [(tenant, namespace)]:
+            if home[0] == tenant:
+                self.remember_epoch(Place(*home, epoch))
+
+    def _serve_near(self, question: Question, place: Place, policy: Policy) -> Found | None:
+        """What the near cache may answer without asking anybody."""
+        entry = None if policy.no_cache else self._near.get(place, question.key, now=self._clock())
+        if entry is None or self._epochs.get((place.tenant, place.namespace)) != entry.epoch:
+            return None
+        if question.life.ends_at(entry.created_at) <= self._clock():
+            return None
+        if self._recent.replaces(place, question.key, entry.id):
+            return None
+        thresholds = self._rules.thresholds.of(place.tenant)
+        hit = self._serve_exact(question, place, entry, policy, thresholds)
+        if hit is None or hit.stale:
+            return None
+        place = replace(place, epoch=entry.epoch)
+        shadow = _in_shadow(hit, thresholds)
+        return Found(replace(hit, tier=Tier.L0), place, shadow=shadow, previous_id=entry.id)
 
     async def _exact(self, question: Question, place: Place) -> tuple[Entry | None, Place, str]:
         """The entry of the exact key, the place with its epoch, and what went wrong."""
@@ -188,7 +223,12 @@ class Lookup:
     ) -> Hit | None:
         now = self._clock()
         entry = thresholds.bounded(entry) if entry is not None else None
-        if entry is None or _too_old(entry.created_at, policy, now) or question.life.ends_at(entry.created_at) <= now:
+        if (
+            entry is None
+            or self._recalls.cover(entry)
+            or _too_old(entry.created_at, policy, now)
+            or question.life.ends_at(entry.created_at) <= now
+        ):
             return None
         if entry.expires_at <= now:
             revalidates = entry.key == question.key and stale.while_revalidating(entry, thresholds, now=now)
@@ -222,6 +262,8 @@ class Lookup:
         """What may be served should the backends fail."""
         now = self._clock()
         if entry is None or entry.key != question.key or _too_old(entry.created_at, policy, now):
+            return None
+        if self._recalls.cover(entry):
             return None
         entry = thresholds.bounded(entry)
         return entry if stale.if_error(entry, thresholds, policy, now=now) else None
@@ -290,6 +332,8 @@ class Lookup:
         if entry is None:
             entry = await self._stored_entry(place, match)
         if entry is None or not entry.belongs_to(place) or entry.scope != question.scope or entry.key != match.key:
+            return None
+        if self._recalls.cover(entry):
             return None
         entry = self._rules.thresholds.of(place.tenant).bounded(entry)
         return entry if entry.semantic_expires_at > self._clock() else None

@@ -9,8 +9,9 @@ from __future__ import annotations
 from collections import OrderedDict
 from typing import TYPE_CHECKING, TypeAlias
 
+from synapse_cache.conditions import Conditions
+
 if TYPE_CHECKING:
-    from synapse_cache.conditions import Conditions
     from synapse_cache.model import Entry, Place
 
 _Slot: TypeAlias = "tuple[str, str, str]"
@@ -59,6 +60,10 @@ class NearCache:
         ]
         for slot in gone:
             del self._kept[slot]
+
+    def flush(self, tenant: str, namespace: str | None) -> None:
+        """Let go of a namespace, or of everything of the tenant."""
+        self.drop(tenant, Conditions(namespace=namespace))
 
     def clear(self) -> None:
         """Let go of everything."""

@@ -14,6 +14,7 @@ from synapse_cache.model import Entry, Match
 if TYPE_CHECKING:
     import numpy.typing as npt
 
+    from synapse_cache.conditions import Conditions
     from synapse_cache.model import Embedding, Place
 
     Matrix = npt.NDArray[np.float32]
@@ -78,6 +79,19 @@ class RecentWrites:
         recent = self._by_key.get(_key(entry))
         return recent is not None and recent.entry.created_at > entry.created_at
 
+    def replaces(self, place: Place, key: str, entry_id: str) -> bool:
+        """Whether another entry than that one was written under `key` lately."""
+        recent = self._by_key.get((place.tenant, place.namespace, key))
+        return recent is not None and recent.entry.id != entry_id
+
+    def select(self, tenant: str, conditions: Conditions) -> list[Entry]:
+        """The tenant's entries that meet `conditions`; of likeness, those that nothing is known about do not."""
+        return [
+            recent.entry
+            for recent in self._by_key.values()
+            if recent.entry.tenant == tenant and conditions.covers(recent.entry, recent.embedding)
+        ]
+
     def find(self, tenant: str, entry_id: str) -> Entry | None:
         """The entry of that id in the tenant."""
         for recent in self._by_key.values():
@@ -106,6 +120,12 @@ class RecentWrites:
                 self._drop(self._by_key.pop(key))
                 return True
         return False
+
+    def clear(self) -> None:
+        """Forget everything."""
+        self._by_key.clear()
+        self._by_scope.clear()
+        self._in_store.clear()
 
     def _prune(self, now: float) -> None:
         while self._by_key:

@@ -31,7 +31,10 @@ class Recalls:
         return len(self._known)
 
     def add(self, tenant: str, conditions: Conditions) -> None:
-        """Cover the tenant's entries that meet `conditions` and are older than their `created_before`, which is set."""
+        """Cover the tenant's entries that meet `conditions` and are older than their `created_before`.
+
+        It is needed unless they name an id, which is never given twice.
+        """
         lasting, before = replace(conditions, created_before=None), conditions.created_before or 0.0
         before = max(before, self._known.pop((tenant, lasting), 0.0))
         self._known[tenant, lasting] = before
@@ -49,7 +52,6 @@ class Recalls:
             return False
         for name in _shelves(entry):
             for conditions, before in self._shelves.get(name, _NONE).items():
-                # An id is never given twice, so no clock needs to be asked.
                 if (conditions.id or entry.created_at < before) and conditions.covers(entry, embedding):
                     return True
         return False

@@ -7,7 +7,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
-    from synapse_cache.conditions import Conditions
+    from synapse_cache.conditions import Conditions, Ref
 
 
 class Phase(StrEnum):
@@ -18,7 +18,7 @@ class Phase(StrEnum):
     LASTING = "lasting"
     """It takes long: caches nearer to the callers had better let go of everything it may concern."""
     DONE = "done"
-    """It was carried out; `removed` and `keys` are known."""
+    """It was carried out; `removed` and `refs` are known."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,8 +37,8 @@ class Order:
 class Notice:
     """What the trail tells of an order. `origin` is the replica that says so, `id` the place in the trail.
 
-    `epoch` is the one that a flush began; `removed` is -1 when unknown; `keys` are those that went where they are few.
-    The vector of a likeness travels with ORDERED only.
+    `epoch` is the one that a flush began; `removed` is -1 when unknown; `refs` are what went, where that is few. The
+    vector of a likeness travels with ORDERED only.
     """
 
     phase: Phase
@@ -46,7 +46,7 @@ class Notice:
     origin: str
     epoch: int = 0
     removed: int = 0
-    keys: tuple[str, ...] = ()
+    refs: tuple[Ref, ...] = ()
     id: str = ""
 
 

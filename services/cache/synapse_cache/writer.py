@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, TypeAlias
 from synapse_cache import telemetry
 from synapse_cache.model import Entry
 from synapse_cache.ports import StoreUnavailable
+from synapse_cache.recalls import Recalls
 from synapse_cache.stale import stale_until
 
 if TYPE_CHECKING:
@@ -58,12 +59,14 @@ class Writer:
         recent: RecentWrites,
         rules: WriteRules,
         *,
+        recalls: Recalls | None = None,
         clock: Callable[[], float] = time.time,
     ) -> None:
         self._stores = stores
         self._journal = journal
         self._recent = recent
         self._rules = rules
+        self._recalls = Recalls() if recalls is None else recalls
         self._clock = clock
         self._queue: asyncio.Queue[_Item] = asyncio.Queue(_QUEUE)
         self._overflowed = False
@@ -214,6 +217,7 @@ class Writer:
     async def _deliver(self, batch: list[_Item]) -> bool:
         """Write `batch` to both stores and settle it; whether both took all of it."""
         now = self._clock()
+        await self._withdraw([entry for entry, known in batch if self._recalls.cover(entry, known)])
         batch = [item for item in batch if item[0].id not in self._forgotten]
         to_exact = [entry for entry, _ in batch if entry.kept_until > now and entry.id not in self._in_exact]
         to_vectors = [item for item in batch if item[0].prompt is not None and item[0].semantic_expires_at > now]
@@ -223,10 +227,17 @@ class Writer:
         if not (exact_took and vectors_took and await self._attempt(self._journal.settle(done))):
             return False
         self._in_exact.difference_update(done)
+        await self._withdraw([entry for entry, known in batch if self._recalls.cover(entry, known)])
         await self._take_back([entry for entry, _ in batch if entry.id in self._forgotten])
         for entry_id in done:
             self._refusals.pop(entry_id, None)
         return True
+
+    async def _withdraw(self, entries: list[Entry]) -> None:
+        """Forget entries that were invalidated while they waited, some of them perhaps written before a restart."""
+        for entry in entries:
+            await self.forget(entry.tenant, [entry.id])
+        await self._take_back(entries)
 
     async def _take_back(self, entries: list[Entry]) -> None:
         """Remove entries that were invalidated while they were being written."""
@@ -264,6 +275,9 @@ class Writer:
                 rows.append((entry, known))
                 continue
             embedding = await self._stores.embedder.embed(entry.prompt or "")
+            if self._recalls.cover(entry, embedding):
+                await self._withdraw([entry])
+                continue
             if not embedding.truncated:  # or it is longer than the embedder sees, and found by its exact key only
                 rows.append((entry, embedding))
                 if not self._recent.has_newer(entry):

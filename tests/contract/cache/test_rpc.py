@@ -202,8 +202,8 @@ async def test_invalidation_works_by_each_target(door: Door, target: str) -> Non
     assert (await door.ask()).outcome.status == outcome_pb2.CACHE_STATUS_MISS
 
 
-async def test_invalidation_needs_one_target(door: Door) -> None:
-    for request in (invalidation_pb2.InvalidateRequest(), invalidation_pb2.InvalidateRequest(id="a", namespace="b")):
+async def test_an_invalidation_needs_a_target(door: Door) -> None:
+    for request in (invalidation_pb2.InvalidateRequest(), invalidation_pb2.InvalidateRequest(reason="why not")):
         with pytest.raises(errors.InvalidArgument), own_errors():
             await door.stub.Invalidate(request, **door.as_(Role.ADMIN))
 

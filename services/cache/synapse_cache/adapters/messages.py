@@ -37,13 +37,16 @@ def caller_of(call: Call) -> Caller:
 
 def place_of(call: Call, namespace: str) -> Place:
     """The part of the cache that `call` may use."""
-    if not namespace:
-        return Place(call.identity.tenant)
+    return Place(call.identity.tenant, check_namespace(namespace)) if namespace else Place(call.identity.tenant)
+
+
+def check_namespace(namespace: str) -> str:
+    """The namespace, or InvalidArgument when it is none."""
     if not _NAMESPACE.fullmatch(namespace):
         raise InvalidArgument(
             "control.namespace must be 1 to 128 of A-Z a-z 0-9 . _ : / @ -", metadata={"field": "namespace"}
         )
-    return Place(call.identity.tenant, namespace)
+    return namespace
 
 
 def policy_of(control: outcome_pb2.CacheControl) -> Policy:

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import orjson
 
-from synapse_cache.conditions import Conditions, Likeness
+from synapse_cache.conditions import Conditions, Likeness, Ref
 from synapse_cache.model import Embedding
 from synapse_cache.trail import Notice, Order, Phase
 
@@ -25,7 +25,7 @@ def encode(notice: Notice) -> bytes:
         "origin": notice.origin,
         "epoch": notice.epoch,
         "removed": notice.removed,
-        "keys": notice.keys,
+        "refs": [(ref.id, ref.key, ref.namespace, ref.epoch) for ref in notice.refs],
         "uid": order.uid,
         "at": order.at,
         "tenant": order.tenant,
@@ -57,8 +57,8 @@ def decode(data: bytes, notice_id: str) -> Notice:
             _likeness(said["like"]) if "like" in said else None,
         )
         order = Order(said["uid"], float(said["at"]), said["tenant"], said["actor"], conditions, said["reason"])
-        phase, keys = Phase(said["phase"]), tuple(said["keys"])
-        return Notice(phase, order, said["origin"], int(said["epoch"]), int(said["removed"]), keys, notice_id)
+        phase, refs = Phase(said["phase"]), tuple(Ref(*ref) for ref in said["refs"])
+        return Notice(phase, order, said["origin"], int(said["epoch"]), int(said["removed"]), refs, notice_id)
     except (ValueError, KeyError, TypeError) as error:
         raise CorruptNotice(str(error)) from error
 

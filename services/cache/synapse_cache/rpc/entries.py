@@ -1,17 +1,16 @@
-"""Showing and removing entries."""
+"""Showing entries and taking them back."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from synapse.cache.v1 import cache_pb2 as wire
 from synapse.cache.v1 import invalidation_pb2
-from synapse_cache.adapters import messages
-from synapse_cache.rpc.checks import no_entry, require_operator
-from synapse_runtime.errors import InvalidArgument
+from synapse_cache.adapters import messages, orders
+from synapse_cache.rpc.checks import no_entry, require_operator, tenant_of
 
 if TYPE_CHECKING:
     from synapse_cache.invalidation import Invalidation
@@ -28,14 +27,14 @@ class EntriesRpc:
     async def get_entry(self, request: wire.GetEntryRequest, call: Call) -> wire.GetEntryResponse:
         """Show one entry of the caller's tenant."""
         entry = await self.invalidation.get(call.identity.tenant, request.id)
-        if entry is None or max(entry.kept_until, entry.semantic_expires_at) <= time.time():
+        if entry is None or max(entry.expires_at, entry.semantic_expires_at) <= time.time():
             raise no_entry(request.id)
         return wire.GetEntryResponse(entry=messages.entry_of(entry, self.embedder()))
 
     async def delete_entry(self, request: wire.DeleteEntryRequest, call: Call) -> wire.DeleteEntryResponse:
         """Remove one entry of the caller's tenant."""
         require_operator(call)
-        removed = await self.invalidation.by_id(call.identity.tenant, request.id)
+        removed = await self.invalidation.by_id(call.identity.tenant, request.id, actor=call.identity.subject)
         if not removed:
             raise no_entry(request.id)
         return wire.DeleteEntryResponse(removed=removed)
@@ -43,15 +42,14 @@ class EntriesRpc:
     async def invalidate(
         self, request: invalidation_pb2.InvalidateRequest, call: Call
     ) -> invalidation_pb2.InvalidateResponse:
-        """Remove entries of the caller's tenant by id, key or namespace."""
+        """Remove entries by what they are, or tell what would go; those of another tenant for an admin."""
         require_operator(call)
-        if request.id and not (request.key or request.namespace):
-            removed = await self.invalidation.by_id(call.identity.tenant, request.id)
-        elif request.key and not request.id:
-            place = messages.place_of(call, request.namespace)
-            removed = await self.invalidation.by_key(place, messages.check_key(request.key))
-        elif request.namespace and not request.id:
-            removed = await self.invalidation.flush(messages.place_of(call, request.namespace))
-        else:
-            raise InvalidArgument("give id, or key (in namespace), or namespace", metadata={"field": "id"})
-        return invalidation_pb2.InvalidateResponse(removed=removed)
+        tenant = tenant_of(call, request.tenant)
+        conditions = orders.conditions_of(request, now=time.time())
+        if request.similar_to:
+            min_similarity = orders.min_similarity_of(request)
+            alike = await self.invalidation.like(request.similar_to, min_similarity=min_similarity)
+            conditions = replace(conditions, likeness=alike)
+        order = self.invalidation.order(tenant, conditions, actor=call.identity.subject, reason=request.reason)
+        work = self.invalidation.preview if request.dry_run else self.invalidation.carry_out
+        return orders.response_of(await work(order))
