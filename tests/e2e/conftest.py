@@ -27,8 +27,8 @@ KEYS = [
     {"key": SPENDER_KEY, "tenant": "spender"},
     {"key": LIMITED_KEY, "tenant": "limited", "models": ["echo", "rich/*"]},
 ]
-PATIENT = {"redis_budget_ms": 5000, "embed_budget_ms": 5000, "vectors_budget_ms": 5000}
-"""Budgets for tests of what the cache finds, on a machine that is busy with other things."""
+PATIENT = {"redis_budget_ms": 5000, "embed_budget_ms": 5000, "vectors_budget_ms": 5000, "audit_share": 0}
+"""Budgets for tests of what the cache finds, on a machine that is busy with other things; no audits unless wanted."""
 UNDETERRED = {"breaker": {"consecutive_failures": 0, "min_requests": 0}, "retries": {"max_retries": 0}}
 """A router that asks once, and goes on asking a backend whose failures are wanted."""
 TOKENS_PER_MINUTE = 6_000_000
