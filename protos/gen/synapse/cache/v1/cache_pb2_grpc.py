@@ -325,14 +325,14 @@ class CacheServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def ExportEntries(self, request, context):
-        """Sends the entries of the caller's tenant.
+        """Sends the live entries of the caller's tenant; over REST as JSON lines where those are accepted.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def ImportEntries(self, request_iterator, context):
-        """Takes entries in.
+        """Takes entries in; over REST as JSON lines or a JSON array.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -77,9 +77,9 @@ class CacheServiceStub:
     WatchInvalidations: _grpc.UnaryStreamMultiCallable[_invalidation_pb2.WatchInvalidationsRequest, _invalidation_pb2.WatchInvalidationsResponse]
     """Tells of invalidations as they happen, for caches nearer to their callers."""
     ExportEntries: _grpc.UnaryStreamMultiCallable[_transfer_pb2.ExportEntriesRequest, _transfer_pb2.ExportEntriesResponse]
-    """Sends the entries of the caller's tenant."""
+    """Sends the live entries of the caller's tenant; over REST as JSON lines where those are accepted."""
     ImportEntries: _grpc.StreamUnaryMultiCallable[_transfer_pb2.ImportEntriesRequest, _transfer_pb2.ImportEntriesResponse]
-    """Takes entries in."""
+    """Takes entries in; over REST as JSON lines or a JSON array."""
     StartReembedding: _grpc.UnaryUnaryMultiCallable[_transfer_pb2.StartReembeddingRequest, _transfer_pb2.StartReembeddingResponse]
     """Begins to build the vectors of another embedder."""
     GetReembedding: _grpc.UnaryUnaryMultiCallable[_transfer_pb2.GetReembeddingRequest, _transfer_pb2.GetReembeddingResponse]
@@ -143,9 +143,9 @@ class CacheServiceAsyncStub(CacheServiceStub):
     WatchInvalidations: _aio.UnaryStreamMultiCallable[_invalidation_pb2.WatchInvalidationsRequest, _invalidation_pb2.WatchInvalidationsResponse]  # type: ignore[assignment]
     """Tells of invalidations as they happen, for caches nearer to their callers."""
     ExportEntries: _aio.UnaryStreamMultiCallable[_transfer_pb2.ExportEntriesRequest, _transfer_pb2.ExportEntriesResponse]  # type: ignore[assignment]
-    """Sends the entries of the caller's tenant."""
+    """Sends the live entries of the caller's tenant; over REST as JSON lines where those are accepted."""
     ImportEntries: _aio.StreamUnaryMultiCallable[_transfer_pb2.ImportEntriesRequest, _transfer_pb2.ImportEntriesResponse]  # type: ignore[assignment]
-    """Takes entries in."""
+    """Takes entries in; over REST as JSON lines or a JSON array."""
     StartReembedding: _aio.UnaryUnaryMultiCallable[_transfer_pb2.StartReembeddingRequest, _transfer_pb2.StartReembeddingResponse]  # type: ignore[assignment]
     """Begins to build the vectors of another embedder."""
     GetReembedding: _aio.UnaryUnaryMultiCallable[_transfer_pb2.GetReembeddingRequest, _transfer_pb2.GetReembeddingResponse]  # type: ignore[assignment]
@@ -320,7 +320,7 @@ class CacheServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _transfer_pb2.ExportEntriesRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_abc.Iterator[_transfer_pb2.ExportEntriesResponse], _abc.AsyncIterator[_transfer_pb2.ExportEntriesResponse]]:
-        """Sends the entries of the caller's tenant."""
+        """Sends the live entries of the caller's tenant; over REST as JSON lines where those are accepted."""
 
     @_abc_1.abstractmethod
     def ImportEntries(
@@ -328,7 +328,7 @@ class CacheServiceServicer(metaclass=_abc_1.ABCMeta):
         request_iterator: _MaybeAsyncIterator[_transfer_pb2.ImportEntriesRequest],
         context: _ServicerContext,
     ) -> _typing.Union[_transfer_pb2.ImportEntriesResponse, _abc.Awaitable[_transfer_pb2.ImportEntriesResponse]]:
-        """Takes entries in."""
+        """Takes entries in; over REST as JSON lines or a JSON array."""
 
     @_abc_1.abstractmethod
     def StartReembedding(

@@ -26,7 +26,7 @@ from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__
 from synapse.llm.v1 import generation_pb2 as synapse_dot_llm_dot_v1_dot_generation__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1csynapse/cache/v1/entry.proto\x12\x10synapse.cache.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1fsynapse/llm/v1/generation.proto\"\xef\x03\n\x05\x45ntry\x12\n\n\x02id\x18\x01 \x01(\t\x12\x0b\n\x03key\x18\x02 \x01(\t\x12\r\n\x05scope\x18\x03 \x01(\t\x12\x0e\n\x06tenant\x18\x04 \x01(\t\x12\x11\n\tnamespace\x18\x05 \x01(\t\x12\r\n\x05model\x18\x06 \x01(\t\x12\x0e\n\x06prompt\x18\x07 \x01(\t\x12.\n\ngeneration\x18\x08 \x01(\x0b\x32\x1a.synapse.llm.v1.Generation\x12/\n\x0b\x63reate_time\x18\t \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x0b\x65xpire_time\x18\n \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x38\n\x14semantic_expire_time\x18\x0b \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0c\n\x04tags\x18\x0c \x03(\t\x12\x12\n\nexact_only\x18\r \x01(\x08\x12\x10\n\x08\x65mbedder\x18\x0e \x01(\t\x12\x0e\n\x06vector\x18\x0f \x03(\x02\x12\r\n\x05\x65poch\x18\x10 \x01(\x03\x12\x12\n\ncost_nanos\x18\x11 \x01(\x03\x12\x12\n\nmade_in_ms\x18\x12 \x01(\x01\x12\x35\n\x11stale_expire_time\x18\x13 \x01(\x0b\x32\x1a.google.protobuf.Timestampb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1csynapse/cache/v1/entry.proto\x12\x10synapse.cache.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1fsynapse/llm/v1/generation.proto\"\x84\x04\n\x05\x45ntry\x12\n\n\x02id\x18\x01 \x01(\t\x12\x0b\n\x03key\x18\x02 \x01(\t\x12\r\n\x05scope\x18\x03 \x01(\t\x12\x0e\n\x06tenant\x18\x04 \x01(\t\x12\x11\n\tnamespace\x18\x05 \x01(\t\x12\r\n\x05model\x18\x06 \x01(\t\x12\x0e\n\x06prompt\x18\x07 \x01(\t\x12.\n\ngeneration\x18\x08 \x01(\x0b\x32\x1a.synapse.llm.v1.Generation\x12/\n\x0b\x63reate_time\x18\t \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x0b\x65xpire_time\x18\n \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x38\n\x14semantic_expire_time\x18\x0b \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0c\n\x04tags\x18\x0c \x03(\t\x12\x12\n\nexact_only\x18\r \x01(\x08\x12\x10\n\x08\x65mbedder\x18\x0e \x01(\t\x12\x0e\n\x06vector\x18\x0f \x03(\x02\x12\r\n\x05\x65poch\x18\x10 \x01(\x03\x12\x12\n\ncost_nanos\x18\x11 \x01(\x03\x12\x12\n\nmade_in_ms\x18\x12 \x01(\x01\x12\x35\n\x11stale_expire_time\x18\x13 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x13\n\x0bkey_version\x18\x14 \x01(\x05\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -34,5 +34,5 @@ _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'synapse.cache.v1.entry_pb2'
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
   _globals['_ENTRY']._serialized_start=117
-  _globals['_ENTRY']._serialized_end=612
+  _globals['_ENTRY']._serialized_end=633
 # @@protoc_insertion_point(module_scope)

@@ -45,6 +45,7 @@ class Entry(_message.Message):
     COST_NANOS_FIELD_NUMBER: _builtins.int
     MADE_IN_MS_FIELD_NUMBER: _builtins.int
     STALE_EXPIRE_TIME_FIELD_NUMBER: _builtins.int
+    KEY_VERSION_FIELD_NUMBER: _builtins.int
     id: _builtins.str
     """Its id: unguessable, unique."""
     key: _builtins.str
@@ -69,6 +70,8 @@ class Entry(_message.Message):
     """What the answer cost when it was made, in billionths of a US dollar; 0 when no price was known."""
     made_in_ms: _builtins.float
     """Milliseconds that the answer took when it was made; 0 when not known."""
+    key_version: _builtins.int
+    """Version of the rules by which key and scope were made, where entries are exported; 0 elsewhere."""
     @_builtins.property
     def generation(self) -> _generation_pb2.Generation:
         """The answer."""
@@ -119,10 +122,11 @@ class Entry(_message.Message):
         cost_nanos: _builtins.int = ...,
         made_in_ms: _builtins.float = ...,
         stale_expire_time: _timestamp_pb2.Timestamp | None = ...,
+        key_version: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "expire_time", b"expire_time", "generation", b"generation", "semantic_expire_time", b"semantic_expire_time", "stale_expire_time", b"stale_expire_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["cost_nanos", b"cost_nanos", "create_time", b"create_time", "embedder", b"embedder", "epoch", b"epoch", "exact_only", b"exact_only", "expire_time", b"expire_time", "generation", b"generation", "id", b"id", "key", b"key", "made_in_ms", b"made_in_ms", "model", b"model", "namespace", b"namespace", "prompt", b"prompt", "scope", b"scope", "semantic_expire_time", b"semantic_expire_time", "stale_expire_time", b"stale_expire_time", "tags", b"tags", "tenant", b"tenant", "vector", b"vector"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["cost_nanos", b"cost_nanos", "create_time", b"create_time", "embedder", b"embedder", "epoch", b"epoch", "exact_only", b"exact_only", "expire_time", b"expire_time", "generation", b"generation", "id", b"id", "key", b"key", "key_version", b"key_version", "made_in_ms", b"made_in_ms", "model", b"model", "namespace", b"namespace", "prompt", b"prompt", "scope", b"scope", "semantic_expire_time", b"semantic_expire_time", "stale_expire_time", b"stale_expire_time", "tags", b"tags", "tenant", b"tenant", "vector", b"vector"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -27,7 +27,7 @@ from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__
 from synapse.cache.v1 import entry_pb2 as synapse_dot_cache_dot_v1_dot_entry__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1fsynapse/cache/v1/transfer.proto\x12\x10synapse.cache.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1csynapse/cache/v1/entry.proto\"V\n\x14\x45xportEntriesRequest\x12\x11\n\tnamespace\x18\x01 \x01(\t\x12\x0b\n\x03tag\x18\x02 \x01(\t\x12\r\n\x05model\x18\x03 \x01(\t\x12\x0f\n\x07vectors\x18\x04 \x01(\x08\"?\n\x15\x45xportEntriesResponse\x12&\n\x05\x65ntry\x18\x01 \x01(\x0b\x32\x17.synapse.cache.v1.Entry\"y\n\x14ImportEntriesRequest\x12&\n\x05\x65ntry\x18\x01 \x01(\x0b\x32\x17.synapse.cache.v1.Entry\x12\x11\n\tnamespace\x18\x02 \x01(\t\x12&\n\x03ttl\x18\x03 \x01(\x0b\x32\x19.google.protobuf.Duration\"[\n\x15ImportEntriesResponse\x12\x10\n\x08imported\x18\x01 \x01(\x03\x12\x0f\n\x07\x65xpired\x18\x02 \x01(\x03\x12\x0f\n\x07refused\x18\x03 \x01(\x03\x12\x0e\n\x06\x65rrors\x18\x04 \x03(\t\"(\n\x17StartReembeddingRequest\x12\r\n\x05model\x18\x01 \x01(\t\"N\n\x18StartReembeddingResponse\x12\x32\n\x0breembedding\x18\x01 \x01(\x0b\x32\x1d.synapse.cache.v1.Reembedding\"\x17\n\x15GetReembeddingRequest\"L\n\x16GetReembeddingResponse\x12\x32\n\x0breembedding\x18\x01 \x01(\x0b\x32\x1d.synapse.cache.v1.Reembedding\"\x17\n\x15SwitchEmbedderRequest\"L\n\x16SwitchEmbedderResponse\x12\x32\n\x0breembedding\x18\x01 \x01(\x0b\x32\x1d.synapse.cache.v1.Reembedding\"\x19\n\x17RollBackEmbedderRequest\"N\n\x18RollBackEmbedderResponse\x12\x32\n\x0breembedding\x18\x01 \x01(\x0b\x32\x1d.synapse.cache.v1.Reembedding\"\xf8\x02\n\x0bReembedding\x12\x32\n\x05stage\x18\x01 \x01(\x0e\x32#.synapse.cache.v1.Reembedding.Stage\x12\x12\n\nfrom_model\x18\x02 \x01(\t\x12\x10\n\x08to_model\x18\x03 \x01(\t\x12\x18\n\x10\x66rom_fingerprint\x18\x04 \x01(\t\x12\x16\n\x0eto_fingerprint\x18\x05 \x01(\t\x12\x0c\n\x04\x64one\x18\x06 \x01(\x03\x12\r\n\x05total\x18\x07 \x01(\x03\x12.\n\nstart_time\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\r\n\x05\x65rror\x18\t \x01(\t\"\x80\x01\n\x05Stage\x12\x15\n\x11STAGE_UNSPECIFIED\x10\x00\x12\x12\n\x0eSTAGE_BUILDING\x10\x01\x12\x0f\n\x0bSTAGE_READY\x10\x02\x12\x12\n\x0eSTAGE_SWITCHED\x10\x03\x12\x15\n\x11STAGE_ROLLED_BACK\x10\x04\x12\x10\n\x0cSTAGE_FAILED\x10\x05\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1fsynapse/cache/v1/transfer.proto\x12\x10synapse.cache.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1csynapse/cache/v1/entry.proto\"V\n\x14\x45xportEntriesRequest\x12\x11\n\tnamespace\x18\x01 \x01(\t\x12\x0b\n\x03tag\x18\x02 \x01(\t\x12\r\n\x05model\x18\x03 \x01(\t\x12\x0f\n\x07vectors\x18\x04 \x01(\x08\"?\n\x15\x45xportEntriesResponse\x12&\n\x05\x65ntry\x18\x01 \x01(\x0b\x32\x17.synapse.cache.v1.Entry\"\x9b\x01\n\x14ImportEntriesRequest\x12&\n\x05\x65ntry\x18\x01 \x01(\x0b\x32\x17.synapse.cache.v1.Entry\x12\x11\n\tnamespace\x18\x02 \x01(\t\x12&\n\x03ttl\x18\x03 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x0c\n\x04line\x18\x04 \x01(\x03\x12\x12\n\nunreadable\x18\x05 \x01(\t\"n\n\x15ImportEntriesResponse\x12\x10\n\x08imported\x18\x01 \x01(\x03\x12\x0f\n\x07\x65xpired\x18\x02 \x01(\x03\x12\x0f\n\x07refused\x18\x03 \x01(\x03\x12\x0e\n\x06\x65rrors\x18\x04 \x03(\t\x12\x11\n\tunchanged\x18\x05 \x01(\x03\"(\n\x17StartReembeddingRequest\x12\r\n\x05model\x18\x01 \x01(\t\"N\n\x18StartReembeddingResponse\x12\x32\n\x0breembedding\x18\x01 \x01(\x0b\x32\x1d.synapse.cache.v1.Reembedding\"\x17\n\x15GetReembeddingRequest\"L\n\x16GetReembeddingResponse\x12\x32\n\x0breembedding\x18\x01 \x01(\x0b\x32\x1d.synapse.cache.v1.Reembedding\"\x17\n\x15SwitchEmbedderRequest\"L\n\x16SwitchEmbedderResponse\x12\x32\n\x0breembedding\x18\x01 \x01(\x0b\x32\x1d.synapse.cache.v1.Reembedding\"\x19\n\x17RollBackEmbedderRequest\"N\n\x18RollBackEmbedderResponse\x12\x32\n\x0breembedding\x18\x01 \x01(\x0b\x32\x1d.synapse.cache.v1.Reembedding\"\xba\x03\n\x0bReembedding\x12\x32\n\x05stage\x18\x01 \x01(\x0e\x32#.synapse.cache.v1.Reembedding.Stage\x12\x12\n\nfrom_model\x18\x02 \x01(\t\x12\x10\n\x08to_model\x18\x03 \x01(\t\x12\x18\n\x10\x66rom_fingerprint\x18\x04 \x01(\t\x12\x16\n\x0eto_fingerprint\x18\x05 \x01(\t\x12\x0c\n\x04\x64one\x18\x06 \x01(\x03\x12\r\n\x05total\x18\x07 \x01(\x03\x12.\n\nstart_time\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\r\n\x05\x65rror\x18\t \x01(\t\x12/\n\x0bremove_time\x18\n \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0f\n\x07removed\x18\x0b \x01(\x08\"\x80\x01\n\x05Stage\x12\x15\n\x11STAGE_UNSPECIFIED\x10\x00\x12\x12\n\x0eSTAGE_BUILDING\x10\x01\x12\x0f\n\x0bSTAGE_READY\x10\x02\x12\x12\n\x0eSTAGE_SWITCHED\x10\x03\x12\x15\n\x11STAGE_ROLLED_BACK\x10\x04\x12\x10\n\x0cSTAGE_FAILED\x10\x05\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -38,28 +38,28 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_EXPORTENTRIESREQUEST']._serialized_end=234
   _globals['_EXPORTENTRIESRESPONSE']._serialized_start=236
   _globals['_EXPORTENTRIESRESPONSE']._serialized_end=299
-  _globals['_IMPORTENTRIESREQUEST']._serialized_start=301
-  _globals['_IMPORTENTRIESREQUEST']._serialized_end=422
-  _globals['_IMPORTENTRIESRESPONSE']._serialized_start=424
-  _globals['_IMPORTENTRIESRESPONSE']._serialized_end=515
-  _globals['_STARTREEMBEDDINGREQUEST']._serialized_start=517
-  _globals['_STARTREEMBEDDINGREQUEST']._serialized_end=557
-  _globals['_STARTREEMBEDDINGRESPONSE']._serialized_start=559
-  _globals['_STARTREEMBEDDINGRESPONSE']._serialized_end=637
-  _globals['_GETREEMBEDDINGREQUEST']._serialized_start=639
-  _globals['_GETREEMBEDDINGREQUEST']._serialized_end=662
-  _globals['_GETREEMBEDDINGRESPONSE']._serialized_start=664
-  _globals['_GETREEMBEDDINGRESPONSE']._serialized_end=740
-  _globals['_SWITCHEMBEDDERREQUEST']._serialized_start=742
-  _globals['_SWITCHEMBEDDERREQUEST']._serialized_end=765
-  _globals['_SWITCHEMBEDDERRESPONSE']._serialized_start=767
-  _globals['_SWITCHEMBEDDERRESPONSE']._serialized_end=843
-  _globals['_ROLLBACKEMBEDDERREQUEST']._serialized_start=845
-  _globals['_ROLLBACKEMBEDDERREQUEST']._serialized_end=870
-  _globals['_ROLLBACKEMBEDDERRESPONSE']._serialized_start=872
-  _globals['_ROLLBACKEMBEDDERRESPONSE']._serialized_end=950
-  _globals['_REEMBEDDING']._serialized_start=953
-  _globals['_REEMBEDDING']._serialized_end=1329
-  _globals['_REEMBEDDING_STAGE']._serialized_start=1201
-  _globals['_REEMBEDDING_STAGE']._serialized_end=1329
+  _globals['_IMPORTENTRIESREQUEST']._serialized_start=302
+  _globals['_IMPORTENTRIESREQUEST']._serialized_end=457
+  _globals['_IMPORTENTRIESRESPONSE']._serialized_start=459
+  _globals['_IMPORTENTRIESRESPONSE']._serialized_end=569
+  _globals['_STARTREEMBEDDINGREQUEST']._serialized_start=571
+  _globals['_STARTREEMBEDDINGREQUEST']._serialized_end=611
+  _globals['_STARTREEMBEDDINGRESPONSE']._serialized_start=613
+  _globals['_STARTREEMBEDDINGRESPONSE']._serialized_end=691
+  _globals['_GETREEMBEDDINGREQUEST']._serialized_start=693
+  _globals['_GETREEMBEDDINGREQUEST']._serialized_end=716
+  _globals['_GETREEMBEDDINGRESPONSE']._serialized_start=718
+  _globals['_GETREEMBEDDINGRESPONSE']._serialized_end=794
+  _globals['_SWITCHEMBEDDERREQUEST']._serialized_start=796
+  _globals['_SWITCHEMBEDDERREQUEST']._serialized_end=819
+  _globals['_SWITCHEMBEDDERRESPONSE']._serialized_start=821
+  _globals['_SWITCHEMBEDDERRESPONSE']._serialized_end=897
+  _globals['_ROLLBACKEMBEDDERREQUEST']._serialized_start=899
+  _globals['_ROLLBACKEMBEDDERREQUEST']._serialized_end=924
+  _globals['_ROLLBACKEMBEDDERRESPONSE']._serialized_start=926
+  _globals['_ROLLBACKEMBEDDERRESPONSE']._serialized_end=1004
+  _globals['_REEMBEDDING']._serialized_start=1007
+  _globals['_REEMBEDDING']._serialized_end=1449
+  _globals['_REEMBEDDING_STAGE']._serialized_start=1321
+  _globals['_REEMBEDDING_STAGE']._serialized_end=1449
 # @@protoc_insertion_point(module_scope)

@@ -89,15 +89,23 @@ class ImportEntriesRequest(_message.Message):
     ENTRY_FIELD_NUMBER: _builtins.int
     NAMESPACE_FIELD_NUMBER: _builtins.int
     TTL_FIELD_NUMBER: _builtins.int
+    LINE_FIELD_NUMBER: _builtins.int
+    UNREADABLE_FIELD_NUMBER: _builtins.int
     namespace: _builtins.str
     """Put it into this namespace; empty keeps its own."""
+    line: _builtins.int
+    """Number of the line that it was read from; 0 counts messages from 1. Over REST, that of the body's first line."""
+    unreadable: _builtins.str
+    """Why nothing could be read from that line: it is counted as refused. Set by who reads lines."""
     @_builtins.property
     def entry(self) -> _entry_pb2.Entry:
         """The entry."""
 
     @_builtins.property
     def ttl(self) -> _duration_pb2.Duration:
-        """Give it this lifetime from now; unset keeps what is left of its own."""
+        """Give it this lifetime from now, at most what the thresholds allow from when it was made; unset keeps what is left of
+        its own.
+        """
 
     def __init__(
         self,
@@ -105,10 +113,12 @@ class ImportEntriesRequest(_message.Message):
         entry: _entry_pb2.Entry | None = ...,
         namespace: _builtins.str = ...,
         ttl: _duration_pb2.Duration | None = ...,
+        line: _builtins.int = ...,
+        unreadable: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["entry", b"entry", "ttl", b"ttl"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["entry", b"entry", "namespace", b"namespace", "ttl", b"ttl"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["entry", b"entry", "line", b"line", "namespace", b"namespace", "ttl", b"ttl", "unreadable", b"unreadable"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -124,15 +134,18 @@ class ImportEntriesResponse(_message.Message):
     EXPIRED_FIELD_NUMBER: _builtins.int
     REFUSED_FIELD_NUMBER: _builtins.int
     ERRORS_FIELD_NUMBER: _builtins.int
+    UNCHANGED_FIELD_NUMBER: _builtins.int
     imported: _builtins.int
     """Stored."""
     expired: _builtins.int
     """Left out because they are expired already."""
     refused: _builtins.int
     """Left out because they cannot be: broken, incomplete, of another version."""
+    unchanged: _builtins.int
+    """Left out because the same or a newer answer is there."""
     @_builtins.property
     def errors(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """Why, for the first 20 refused ones."""
+        """Why, for the first 20 refused ones, each with its line."""
 
     def __init__(
         self,
@@ -141,10 +154,11 @@ class ImportEntriesResponse(_message.Message):
         expired: _builtins.int = ...,
         refused: _builtins.int = ...,
         errors: _abc.Iterable[_builtins.str] | None = ...,
+        unchanged: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["errors", b"errors", "expired", b"expired", "imported", b"imported", "refused", b"refused"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["errors", b"errors", "expired", b"expired", "imported", b"imported", "refused", b"refused", "unchanged", b"unchanged"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -340,7 +354,7 @@ class Reembedding(_message.Message):
         STAGE_SWITCHED: Reembedding._Stage.ValueType  # 3
         """The new vectors serve; the old ones are kept to roll back."""
         STAGE_ROLLED_BACK: Reembedding._Stage.ValueType  # 4
-        """The old vectors serve again."""
+        """The old vectors serve again, or still: it was given up."""
         STAGE_FAILED: Reembedding._Stage.ValueType  # 5
         """It ended with `error`; the old vectors serve."""
 
@@ -356,7 +370,7 @@ class Reembedding(_message.Message):
     STAGE_SWITCHED: Reembedding.Stage.ValueType  # 3
     """The new vectors serve; the old ones are kept to roll back."""
     STAGE_ROLLED_BACK: Reembedding.Stage.ValueType  # 4
-    """The old vectors serve again."""
+    """The old vectors serve again, or still: it was given up."""
     STAGE_FAILED: Reembedding.Stage.ValueType  # 5
     """It ended with `error`; the old vectors serve."""
 
@@ -369,6 +383,8 @@ class Reembedding(_message.Message):
     TOTAL_FIELD_NUMBER: _builtins.int
     START_TIME_FIELD_NUMBER: _builtins.int
     ERROR_FIELD_NUMBER: _builtins.int
+    REMOVE_TIME_FIELD_NUMBER: _builtins.int
+    REMOVED_FIELD_NUMBER: _builtins.int
     stage: Global___Reembedding.Stage.ValueType
     """Where it stands."""
     from_model: _builtins.str
@@ -384,10 +400,16 @@ class Reembedding(_message.Message):
     total: _builtins.int
     """Entries to embed in all; -1 when not known."""
     error: _builtins.str
-    """What went wrong."""
+    """What went wrong, or what is waited for."""
+    removed: _builtins.bool
+    """Whether they were removed: there is no way back."""
     @_builtins.property
     def start_time(self) -> _timestamp_pb2.Timestamp:
         """When it began."""
+
+    @_builtins.property
+    def remove_time(self) -> _timestamp_pb2.Timestamp:
+        """When the vectors that do not serve are removed, after a switch or a roll back; unset while they are needed."""
 
     def __init__(
         self,
@@ -401,10 +423,12 @@ class Reembedding(_message.Message):
         total: _builtins.int = ...,
         start_time: _timestamp_pb2.Timestamp | None = ...,
         error: _builtins.str = ...,
+        remove_time: _timestamp_pb2.Timestamp | None = ...,
+        removed: _builtins.bool = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["start_time", b"start_time"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["remove_time", b"remove_time", "start_time", b"start_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["done", b"done", "error", b"error", "from_fingerprint", b"from_fingerprint", "from_model", b"from_model", "stage", b"stage", "start_time", b"start_time", "to_fingerprint", b"to_fingerprint", "to_model", b"to_model", "total", b"total"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["done", b"done", "error", b"error", "from_fingerprint", b"from_fingerprint", "from_model", b"from_model", "remove_time", b"remove_time", "removed", b"removed", "stage", b"stage", "start_time", b"start_time", "to_fingerprint", b"to_fingerprint", "to_model", b"to_model", "total", b"total"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
