@@ -184,7 +184,8 @@ class Feedback:
             return Done(Effect.NOTED)
         if caller.role == Role.VIEWER and count < self._rules.viewers_to_evict:
             return Done(Effect.NOTED)
-        return Done(Effect.EVICTED, await self._invalidation.by_id(caller.tenant, said.entry_id))
+        gone = await self._invalidation.by_id(caller.tenant, said.entry_id, actor=caller.subject, reason="feedback")
+        return Done(Effect.EVICTED, gone)
 
     async def _check_limits(self, said: Said, caller: Caller) -> None:
         limits = [Limit("reports", self._rules.reports_per_minute, _MINUTE_SECONDS)]
