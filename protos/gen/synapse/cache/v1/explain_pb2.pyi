@@ -144,15 +144,21 @@ class Variation(_message.Message):
     TEXT_FIELD_NUMBER: _builtins.int
     AGAINST_ORIGINAL_FIELD_NUMBER: _builtins.int
     EXPLANATION_FIELD_NUMBER: _builtins.int
+    EDIT_FIELD_NUMBER: _builtins.int
+    SAME_FIELD_NUMBER: _builtins.int
     text: _builtins.str
     """The wording."""
+    edit: _builtins.str
+    """How it was made out of the request's own wording, such as "contraction" or "number"; empty for one that was given."""
+    same: _builtins.bool
+    """Whether it asks the same by the way it was made; unset for one that was given."""
     @_builtins.property
     def against_original(self) -> Global___Candidate:
         """Whether an answer to the request's own wording would be served for this one."""
 
     @_builtins.property
     def explanation(self) -> Global___Explanation:
-        """What the cache would do with this wording now."""
+        """What the cache would do with this wording now, decided as for a request: not every candidate has a probability."""
 
     def __init__(
         self,
@@ -160,12 +166,16 @@ class Variation(_message.Message):
         text: _builtins.str = ...,
         against_original: Global___Candidate | None = ...,
         explanation: Global___Explanation | None = ...,
+        edit: _builtins.str = ...,
+        same: _builtins.bool | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["against_original", b"against_original", "explanation", b"explanation"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_same", b"_same", "against_original", b"against_original", "explanation", b"explanation", "same", b"same"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["against_original", b"against_original", "explanation", b"explanation", "text", b"text"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_same", b"_same", "against_original", b"against_original", "edit", b"edit", "explanation", b"explanation", "same", b"same", "text", b"text"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
+    _WhichOneofReturnType__same: _TypeAlias = _typing.Literal["same"]  # noqa: Y015
+    _WhichOneofArgType__same: _TypeAlias = _typing.Literal["_same", b"_same"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__same) -> _WhichOneofReturnType__same | None: ...
 
 Global___Variation: _TypeAlias = Variation  # noqa: Y015
 
@@ -184,6 +194,9 @@ class Explanation(_message.Message):
     BAR_FIELD_NUMBER: _builtins.int
     THRESHOLDS_FIELD_NUMBER: _builtins.int
     SUSPENDED_FIELD_NUMBER: _builtins.int
+    ENTRY_KEY_FIELD_NUMBER: _builtins.int
+    ENTRY_PROMPT_FIELD_NUMBER: _builtins.int
+    FRESHNESS_FIELD_NUMBER: _builtins.int
     summary: _builtins.str
     """In a sentence for people."""
     scope: _builtins.str
@@ -196,6 +209,14 @@ class Explanation(_message.Message):
     """Largest probability of a wrong answer at which an entry is served now; unset when none is served by meaning."""
     suspended: _builtins.bool
     """Whether reuse by meaning is switched off for the namespace because its budget of errors broke."""
+    entry_key: _builtins.str
+    """The exact key of the entry that would be served; another one than the outcome's where a wording leads to the answer
+    to another one. Empty when none would be.
+    """
+    entry_prompt: _builtins.str
+    """The question of the entry that would be served; empty for viewers, and where it is exact-only."""
+    freshness: _builtins.str
+    """How soon the answer grows old by the words of time in the request: "static", "daily", "hourly" or "live"."""
     @_builtins.property
     def outcome(self) -> _outcome_pb2.Outcome:
         """What the cache would do."""
@@ -220,10 +241,13 @@ class Explanation(_message.Message):
         bar: _builtins.float | None = ...,
         thresholds: _thresholds_pb2.Thresholds | None = ...,
         suspended: _builtins.bool = ...,
+        entry_key: _builtins.str = ...,
+        entry_prompt: _builtins.str = ...,
+        freshness: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_bar", b"_bar", "bar", b"bar", "outcome", b"outcome", "thresholds", b"thresholds"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_bar", b"_bar", "bar", b"bar", "candidates", b"candidates", "exact_only_reason", b"exact_only_reason", "outcome", b"outcome", "scope", b"scope", "summary", b"summary", "suspended", b"suspended", "thresholds", b"thresholds", "uncacheable_reason", b"uncacheable_reason"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_bar", b"_bar", "bar", b"bar", "candidates", b"candidates", "entry_key", b"entry_key", "entry_prompt", b"entry_prompt", "exact_only_reason", b"exact_only_reason", "freshness", b"freshness", "outcome", b"outcome", "scope", b"scope", "summary", b"summary", "suspended", b"suspended", "thresholds", b"thresholds", "uncacheable_reason", b"uncacheable_reason"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__bar: _TypeAlias = _typing.Literal["bar"]  # noqa: Y015
     _WhichOneofArgType__bar: _TypeAlias = _typing.Literal["_bar", b"_bar"]  # noqa: Y015
@@ -244,6 +268,7 @@ class Candidate(_message.Message):
     SCORE_FIELD_NUMBER: _builtins.int
     PROMPT_FIELD_NUMBER: _builtins.int
     REASON_FIELD_NUMBER: _builtins.int
+    DOUBT_FIELD_NUMBER: _builtins.int
     entry_id: _builtins.str
     """Its id."""
     similarity: _builtins.float
@@ -255,9 +280,11 @@ class Candidate(_message.Message):
     score: _builtins.float
     """The verifier's logit; unset when it was not asked."""
     prompt: _builtins.str
-    """Its question."""
+    """Its question; empty for viewers."""
     reason: _builtins.str
     """Why it was not served where no veto speaks against it, such as "above_bar"; empty for the one that was chosen."""
+    doubt: _builtins.str
+    """What the texts leave open, so that the verifier is asked; empty where they settle it."""
     def __init__(
         self,
         *,
@@ -268,10 +295,11 @@ class Candidate(_message.Message):
         score: _builtins.float | None = ...,
         prompt: _builtins.str = ...,
         reason: _builtins.str = ...,
+        doubt: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_probability", b"_probability", "_score", b"_score", "probability", b"probability", "score", b"score"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_probability", b"_probability", "_score", b"_score", "entry_id", b"entry_id", "probability", b"probability", "prompt", b"prompt", "reason", b"reason", "score", b"score", "similarity", b"similarity", "veto", b"veto"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_probability", b"_probability", "_score", b"_score", "doubt", b"doubt", "entry_id", b"entry_id", "probability", b"probability", "prompt", b"prompt", "reason", b"reason", "score", b"score", "similarity", b"similarity", "veto", b"veto"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__probability: _TypeAlias = _typing.Literal["probability"]  # noqa: Y015
     _WhichOneofArgType__probability: _TypeAlias = _typing.Literal["_probability", b"_probability"]  # noqa: Y015
