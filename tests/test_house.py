@@ -18,6 +18,8 @@ ROOT = Path(__file__).resolve().parent.parent
 MODULE_LINES = 400
 FUNCTION_LINES = 60
 FILE_BYTES = 5 * 1024 * 1024
+VERIFIER = "services/cache/synapse_cache/verifier/verifier.onnx"
+VERIFIER_BYTES = 30 * 1000 * 1000
 LAYOUT = {
     *("README.md", "ARCHITECTURE.md", "CONTRIBUTING.md", "CHANGELOG.md", "LICENSE"),
     *(
@@ -191,6 +193,12 @@ def test_every_skip_says_why() -> None:
 
 
 def test_nothing_big_and_no_weights_are_committed() -> None:
-    big = [str(path) for path in tracked() if (ROOT / path).stat().st_size > FILE_BYTES]
-    weights = [str(path) for path in tracked() if path.suffix in WEIGHTS]
+    others = [path for path in tracked() if str(path) != VERIFIER]
+    big = [str(path) for path in others if (ROOT / path).stat().st_size > FILE_BYTES]
+    weights = [str(path) for path in others if path.suffix in WEIGHTS]
     assert not big + weights
+
+
+def test_the_verifier_that_ships_is_small_and_described() -> None:
+    assert (ROOT / VERIFIER).stat().st_size <= VERIFIER_BYTES
+    assert Path(VERIFIER).name in (ROOT / "docs/model-card.md").read_text()

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Protocol, TypeAlias
 
 from synapse_cache.decision import Standing
+from synapse_cache.decision.learning import record
 from synapse_cache.evidence import LOWEST_STRICTNESS, Evidence, Record, Stretch, Tally
 from synapse_cache.experience import Experience
 from synapse_cache.kinship import Kinship
@@ -61,9 +62,13 @@ class Trust:
             bar=known.strictness * known.experience.budget.bar(max_error),
             floor=floor,
             suspended=known.suspended_at is not None,
-            strictness=known.strictness,
             posterior=known.experience.posterior,
+            record=lambda entry_id: self._entry_record(place, entry_id),
         )
+
+    def _entry_record(self, place: Place, entry_id: str) -> float:
+        known = self.kinship.known(place, entry_id)
+        return record(known.confirmed, known.denied)
 
     def served(self, _question: Question, found: Found, _outcome: Outcome, _policy: Policy, _caller: Caller) -> None:
         """As Follower: what was looked up by meaning says how the namespace's budget is being spent."""

@@ -82,7 +82,8 @@ def _laplace(rows: Array, labels: Array) -> Posterior:
             break
         cost = lower
     _, curvature = _slopes(rows, labels, weights, precision)
-    return Posterior(weights, np.linalg.inv(curvature), len(labels))
+    covariance = np.linalg.inv(curvature).astype(np.float64)
+    return Posterior(weights, covariance, len(labels))
 
 
 def _slopes(rows: Array, labels: Array, weights: Array, precision: Array) -> tuple[Array, Array]:

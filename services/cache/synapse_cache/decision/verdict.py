@@ -72,12 +72,14 @@ class Verdict:
     """The candidate whose answer may be served (None: a miss), why, and how the candidates were judged.
 
     `bar` is the largest probability of a wrong answer that could have been served; None where none was compared.
+    `every` is a word on each candidate, also on those that serving did not need; empty unless it was asked for.
     """
 
     candidate: Candidate | None
     reason: str
     judged: tuple[Judged, ...] = ()
     bar: float | None = None
+    every: tuple[Judged, ...] = ()
 
     @property
     def best(self) -> Judged | None:
@@ -109,7 +111,6 @@ class Standing:
     bar: float = 0.0
     floor: float = 0.0
     suspended: bool = False
-    strictness: float = 1.0
     posterior: Posterior = PRIOR
     record: Callable[[str], float] = _no_record
     denied: Callable[[str], bool] = _none_denied
@@ -118,6 +119,8 @@ class Standing:
 class Decision(Protocol):
     """Decides whether a stored answer is right for a new prompt."""
 
-    async def decide(self, text: str, candidates: Sequence[Candidate], standing: Standing) -> Verdict:
-        """Pick the candidate to serve, if any."""
+    async def decide(
+        self, text: str, candidates: Sequence[Candidate], standing: Standing, *, thorough: bool = False
+    ) -> Verdict:
+        """Pick the candidate to serve, if any; `thorough` also asks for a word on every other one."""
         ...

@@ -18,6 +18,7 @@ Ask: TypeAlias = Callable[[str, str], Awaitable[float | None]]
 """Asks the verifier for the logit of (asked, stored); None when it cannot tell, for whatever cause."""
 MAX_CANDIDATES = 8
 MOST_ASKED = 4
+_THOROUGH_SECONDS = 2.0
 
 
 class VerifiedDecision:
@@ -32,8 +33,14 @@ class VerifiedDecision:
         self._ask = ask
         self._seconds = seconds
 
-    async def decide(self, text: str, candidates: Sequence[Candidate], standing: Standing) -> Verdict:
+    async def decide(
+        self, text: str, candidates: Sequence[Candidate], standing: Standing, *, thorough: bool = False
+    ) -> Verdict:
         """As in Decision; a suspended namespace is judged, too, and nothing of it is served."""
+        verdict = await self._served(text, candidates, standing)
+        return await self._completed(text, candidates, verdict, standing) if thorough else verdict
+
+    async def _served(self, text: str, candidates: Sequence[Candidate], standing: Standing) -> Verdict:
         near = [one for one in candidates if math.isfinite(one.similarity) and one.similarity >= standing.floor]
         if not near:
             return Verdict(None, "below_floor" if candidates else "no_candidate", bar=standing.bar)
@@ -58,23 +65,38 @@ class VerifiedDecision:
     def _of_texts(self, candidate: Candidate, screened: Screened, standing: Standing) -> Judged:
         if not screened.sure:
             return Judged(candidate, veto=screened.final, doubt=screened.doubt)
-        sure = self._calibration.sure_error
-        return Judged(candidate, error=sure / max(standing.strictness, sure), sure=True)
+        return Judged(candidate, error=self._calibration.sure_error, sure=True)
 
     async def _verify(self, text: str, judged: list[Judged], standing: Standing) -> None:
         """Put the verifier's word into `judged` where the texts leave it open, until one can be served."""
         open_places = [place for place, one in enumerate(judged) if one.doubt is not None]
         for place in open_places[:MOST_ASKED]:
-            one = judged[place]
-            logit = await self._ask(text, one.candidate.text)
-            if logit is None:
-                continue
-            right = self._calibration.right(logit, one.candidate.similarity)
-            traits = (right, standing.record(one.candidate.entry_id))
-            error = standing.posterior.error(traits)
-            judged[place] = replace(one, score=logit, error=error, traits=traits)
-            if error <= standing.bar:
+            judged[place] = one = await self._asked(text, judged[place], standing)
+            if one.error is not None and one.error <= standing.bar:
                 return
+
+    async def _asked(self, text: str, one: Judged, standing: Standing) -> Judged:
+        """`one` with the verifier's word, if it has one."""
+        logit = await self._ask(text, one.candidate.text)
+        if logit is None:
+            return one
+        right = self._calibration.right(logit, one.candidate.similarity)
+        traits = (right, standing.record(one.candidate.entry_id))
+        return replace(one, score=logit, error=standing.posterior.error(traits), traits=traits)
+
+    async def _completed(
+        self, text: str, candidates: Sequence[Candidate], verdict: Verdict, standing: Standing
+    ) -> Verdict:
+        """`verdict` with a word on every candidate, for who wants to know; it decides as it did."""
+        known = {one.candidate.entry_id for one in verdict.judged}
+        rest = [one for one in candidates if one.entry_id not in known and math.isfinite(one.similarity)]
+        every = [*verdict.judged, *self._screened(text, rest, standing)]
+        with suppress(TimeoutError):
+            async with asyncio.timeout(_THOROUGH_SECONDS):
+                for place, one in enumerate(every):
+                    if one.doubt is not None and one.error is None:
+                        every[place] = await self._asked(text, one, standing)
+        return replace(verdict, every=tuple(every))
 
 
 def _verdict(judged: Sequence[Judged], standing: Standing) -> Verdict:

@@ -84,6 +84,26 @@ async def test_a_request_asks_the_verifier_four_times_at_most() -> None:
     assert len(verifier.asked) == 4
 
 
+async def test_a_thorough_decision_has_a_word_on_every_candidate() -> None:
+    far = Candidate("far", "Which city governs France?", 0.2)
+    candidates = [Candidate(str(n), f"{OPEN.text} Or so they say {'again ' * n}", 0.9) for n in range(7)]
+    standing = Standing(0.05, bar=0.1, floor=0.5)
+    verdict = await decision(Verifier(8.0)).decide(ASKED, [*candidates, far, SAME], standing, thorough=True)
+    assert {one.candidate.entry_id for one in verdict.every} == {*map(str, range(7)), "far", "same"}
+    assert all(one.error is not None for one in verdict.every)
+
+
+@pytest.mark.parametrize("logit", [8.0, 0.5, None])
+async def test_thorough_or_not_the_decision_is_the_same(logit: float | None) -> None:
+    better = Candidate("better", "In which town does the government of France sit?", 0.87)
+    for candidates in ([OPEN, better], [SAME, OPEN], [RIVAL], [Candidate("far", ASKED, -1.0)]):
+        plain = await decision(Verifier(logit)).decide(ASKED, candidates, WIDE)
+        thorough = await decision(Verifier(logit)).decide(ASKED, candidates, WIDE, thorough=True)
+        assert (thorough.candidate, thorough.reason, thorough.judged) == (plain.candidate, plain.reason, plain.judged)
+        assert thorough.best == plain.best
+        assert plain.every == ()
+
+
 async def test_a_pair_found_wrong_before_is_never_served_again() -> None:
     standing = Standing(0.05, bar=0.1, denied=lambda entry_id: entry_id == "same")
     verdict = await decision(Verifier()).decide(ASKED, [SAME], standing)
@@ -94,11 +114,6 @@ async def test_a_suspended_namespace_is_judged_and_not_served() -> None:
     verdict = await decision(Verifier()).decide(ASKED, [SAME], Standing(0.05, bar=0.1, suspended=True))
     assert (verdict.candidate, verdict.reason) == (None, "suspended")
     assert verdict.best is not None
-
-
-async def test_strictness_holds_for_what_the_texts_settle_too() -> None:
-    verdict = await decision(Verifier()).decide(ASKED, [SAME], Standing(0.01, bar=0.0025, strictness=0.25))
-    assert (verdict.candidate, verdict.reason) == (None, "above_bar")
 
 
 async def test_below_the_floor_nothing_is_served() -> None:
