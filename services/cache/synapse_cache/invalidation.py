@@ -102,9 +102,15 @@ class Invalidation:
             raise InvalidArgument("similar_to is longer than the embedder sees", metadata={"field": "similar_to"})
         return Likeness(text, embedding, min_similarity)
 
-    def order(self, tenant: str, conditions: Conditions, *, actor: str, reason: str = "") -> Order:
-        """An invalidation to be carried out now."""
-        return Order(secrets.token_hex(8), self._clock(), tenant, actor, conditions, reason)
+    def now(self) -> float:
+        """The moment, in seconds since the epoch, that ages are counted from."""
+        return self._clock()
+
+    def order(
+        self, tenant: str, conditions: Conditions, *, actor: str, reason: str = "", at: float | None = None
+    ) -> Order:
+        """An invalidation to be carried out, asked for `at` a moment or now."""
+        return Order(secrets.token_hex(8), self.now() if at is None else at, tenant, actor, conditions, reason)
 
     async def preview(self, order: Order) -> Carried:
         """What carrying `order` out would remove."""

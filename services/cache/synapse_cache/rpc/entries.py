@@ -45,11 +45,12 @@ class EntriesRpc:
         """Remove entries by what they are, or tell what would go; those of another tenant for an admin."""
         require_operator(call)
         tenant = tenant_of(call, request.tenant)
-        conditions = orders.conditions_of(request, now=time.time())
+        at = self.invalidation.now()
+        conditions = orders.conditions_of(request, now=at)
         if request.similar_to:
             min_similarity = orders.min_similarity_of(request)
             alike = await self.invalidation.like(request.similar_to, min_similarity=min_similarity)
             conditions = replace(conditions, likeness=alike)
-        order = self.invalidation.order(tenant, conditions, actor=call.identity.subject, reason=request.reason)
+        order = self.invalidation.order(tenant, conditions, actor=call.identity.subject, reason=request.reason, at=at)
         work = self.invalidation.preview if request.dry_run else self.invalidation.carry_out
         return orders.response_of(await work(order))
