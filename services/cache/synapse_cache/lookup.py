@@ -14,6 +14,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from synapse_cache import stale, telemetry
+from synapse_cache.considering import considered
 from synapse_cache.decision import Candidate
 from synapse_cache.model import Considered, Hit, Miss, Place, Tier
 from synapse_cache.near import NearCache
@@ -21,7 +22,7 @@ from synapse_cache.recalls import Recalls
 from synapse_runtime.guard import DependencyDown, Guard
 
 if TYPE_CHECKING:
-    from synapse_cache.decision import Decision, Standing, Verdict
+    from synapse_cache.decision import Decision, Standing
     from synapse_cache.model import Embedding, Entry, Match, Policy, Question
     from synapse_cache.overlay import RecentWrites
     from synapse_cache.ports import Embedder, ExactStore
@@ -137,8 +138,7 @@ class Lookup:
             stale=self._if_error(question, entry, policy, thresholds),
             previous_id=previous_id,
         )
-        allowed = self._rules.semantic and thresholds.by_meaning and _max_error(policy, thresholds) > 0
-        if question.prompt is None or not allowed:
+        if question.prompt is None or not self.may_match(place, policy):
             return missed
         return replace(missed, result=Miss("undecided"), undecided=True)
 
@@ -159,12 +159,20 @@ class Lookup:
         matches, trouble = await self._matches(embedding, question, place, policy, thresholds)
         result: Hit | Miss = Miss(trouble or "no_candidate")
         if matches:
-            standing = self._trust.standing(
-                place, max_error=_max_error(policy, thresholds), floor=thresholds.hit_similarity
-            )
-            result = await self._decide(question, place, matches, standing)
+            result = await self._decide(question, place, matches, policy)
         shadow = _in_shadow(result, thresholds)
         return replace(missed, result=result, embedding=embedding, embed_seconds=spent, shadow=shadow)
+
+    def may_match(self, place: Place, policy: Policy) -> bool:
+        """Whether anything may be found by meaning at `place`."""
+        thresholds = self._rules.thresholds.of(place.tenant)
+        return self._rules.semantic and thresholds.by_meaning and _max_error(policy, thresholds) > 0
+
+    def standing(self, place: Place, policy: Policy) -> Standing:
+        """What a decision at `place` keeps to now."""
+        thresholds = self._rules.thresholds.of(place.tenant)
+        max_error = _max_error(policy, thresholds)
+        return self._trust.standing(place, max_error=max_error, floor=thresholds.hit_similarity)
 
     def remember_epoch(self, place: Place) -> None:
         """Note a namespace's current epoch, for when the exact store is not asked; it never falls."""
@@ -300,27 +308,28 @@ class Lookup:
         best = newest_of_equals[: rules.max_candidates]
         return best, trouble
 
-    async def _decide(self, question: Question, place: Place, matches: list[Match], standing: Standing) -> Hit | Miss:
+    async def _decide(self, question: Question, place: Place, matches: list[Match], policy: Policy) -> Hit | Miss:
         denied = [match for match in matches if self._is_denied(place, question, match)]
         matches = [match for match in matches if match not in denied] if denied else matches
         wrong = tuple(Considered(one.entry_id, one.prompt, one.similarity, reason="denied") for one in denied)
         if not matches:
             return Miss("denied", wrong)
         candidates = [Candidate(match.entry_id, match.prompt, match.similarity) for match in matches]
-        verdict = await self._decision.decide(question.prompt or "", candidates, standing)
-        considered = _considered(candidates, verdict) + wrong
-        chosen = verdict.candidate
+        standing = self.standing(place, policy)
+        verdict = await self._decision.decide(question.prompt or "", candidates, standing, thorough=policy.thorough)
+        chosen, entry = verdict.candidate, None
         _log.debug(
             "decided",
             extra={"verdict": verdict.reason, "candidates": len(matches), "best": round(matches[0].similarity, 4)},
         )
-        if chosen is None:
-            return Miss(verdict.reason, considered, verdict)
-        match = next(match for match in matches if match.entry_id == chosen.entry_id)
-        entry = await self._entry(question, place, match)
-        if entry is None:
-            return Miss("entry_gone", considered, verdict)
-        return Hit(entry, Tier.L2, match.similarity, verdict.reason, considered, verdict)
+        if chosen is not None:
+            match = next(match for match in matches if match.entry_id == chosen.entry_id)
+            entry = await self._entry(question, place, match)
+        gone = chosen is not None and entry is None
+        every = considered(candidates, verdict, standing, gone=gone) + wrong
+        if chosen is None or entry is None:
+            return Miss("entry_gone" if gone else verdict.reason, every, verdict)
+        return Hit(entry, Tier.L2, chosen.similarity, verdict.reason, every, verdict)
 
     def _is_denied(self, place: Place, question: Question, match: Match) -> bool:
         """Whether the answer is known to be wrong for this wording."""
@@ -356,27 +365,6 @@ class Lookup:
 def _max_error(policy: Policy, thresholds: Thresholds) -> float:
     """The operator's bound, or the caller's where it is stricter."""
     return thresholds.max_error if policy.max_error is None else min(policy.max_error, thresholds.max_error)
-
-
-def _considered(candidates: list[Candidate], verdict: Verdict) -> tuple[Considered, ...]:
-    """The candidates with what the decision thought of them."""
-    judged = {one.candidate.entry_id: one for one in verdict.judged}
-    found = []
-    for candidate in candidates:
-        one = judged.get(candidate.entry_id)
-        reason = verdict.reason if verdict.candidate is None else "not_best"
-        found.append(
-            Considered(
-                candidate.entry_id,
-                candidate.text,
-                candidate.similarity,
-                veto=str(one.veto or "") if one else "",
-                reason="" if candidate is verdict.candidate or (one and one.veto) else reason,
-                probability=None if one is None or one.error is None else 1 - one.error,
-                score=one.score if one else None,
-            )
-        )
-    return tuple(found)
 
 
 def _in_shadow(result: Hit | Miss, thresholds: Thresholds) -> bool:

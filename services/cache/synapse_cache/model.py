@@ -133,7 +133,7 @@ class Considered:
     """A candidate of a lookup by meaning, and what the decision thought of it.
 
     `veto` and `reason` say why it was not served, both empty for the one that was; `probability` is that of a right
-    answer, `score` the verifier's logit, both None where nothing asked for them.
+    answer, `score` the verifier's logit, both None where nothing asked for them; `doubt` is what the texts leave open.
     """
 
     entry_id: str
@@ -143,6 +143,7 @@ class Considered:
     reason: str = ""
     probability: float | None = None
     score: float | None = None
+    doubt: str = ""
 
 
 class Tier(StrEnum):
@@ -180,7 +181,7 @@ class Miss:
 
 @dataclass(frozen=True, slots=True)
 class Policy:
-    """What the caller wants of the cache for one request."""
+    """What the caller wants of the cache for one request; `thorough` asks for a word on every candidate."""
 
     skip: bool = False
     no_cache: bool = False
@@ -193,6 +194,7 @@ class Policy:
     preview: bool = False
     passthrough: bool = False
     stale_if_error_seconds: float | None = None
+    thorough: bool = False
 
 
 @dataclass(frozen=True, slots=True)

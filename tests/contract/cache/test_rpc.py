@@ -148,7 +148,7 @@ async def test_a_lookup_tells_what_it_considered_and_counts_nothing(door: Door) 
     request = wire.LookupRequest(request=a_request("What is the capital of Spain?"))
     reply = await door.stub.Lookup(request, **door.as_(Role.OPERATOR))
     assert reply.outcome.status == outcome_pb2.CACHE_STATUS_MISS
-    assert [bool(candidate.veto) for candidate in reply.candidates] == [True]
+    assert [(one.veto, one.doubt, one.reason) for one in reply.candidates] == [("", "words", "unverified")]
     assert door.world.upstream.calls == 1
     assert (await door.stub.GetStats(wire.GetStatsRequest(), **door.as_())).requests == 1
 

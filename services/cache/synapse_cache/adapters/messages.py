@@ -85,6 +85,7 @@ def candidate_of(considered: Considered) -> explain_pb2.Candidate:
         score=considered.score,
         prompt=considered.prompt,
         reason=considered.reason,
+        doubt=considered.doubt,
     )
 
 
@@ -142,6 +143,8 @@ def metadata_of(outcome: Outcome) -> tuple[tuple[str, str], ...]:
         pairs.append(("x-synapse-entry-id", outcome.entry_id))
     if outcome.similarity is not None:
         pairs.append(("x-synapse-similarity", f"{outcome.similarity:.4f}"))
+    if outcome.probability is not None:
+        pairs.append(("x-synapse-probability", f"{outcome.probability:.4f}"))
     return tuple(pairs)
 
 
