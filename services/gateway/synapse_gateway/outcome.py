@@ -72,6 +72,8 @@ def _hit(outcome: outcome_pb2.Outcome) -> Headers:
             detail = f"{tier};sim={similarity:.3f}"
         shown = b"%.4f" % similarity
         made += ((b"x-synapse-similarity", shown), (b"x-cache-similarity", shown))
+    if outcome.HasField("probability"):
+        made.append((b"x-synapse-probability", b"%.4f" % outcome.probability))
     status = f'synapse; hit{ttl}; key="{_safe(outcome.key)}"; detail="{detail}"'
     made.append((b"cache-status", status.encode()))
     _common(outcome, made)

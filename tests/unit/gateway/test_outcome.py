@@ -21,6 +21,12 @@ def test_a_semantic_hit_says_how_similar() -> None:
     assert made["x-cache-status"] == "HIT"
 
 
+def test_a_hit_by_meaning_says_how_likely_it_is_right_and_an_exact_one_does_not() -> None:
+    by_meaning = told(hit(outcome_pb2.CACHE_TIER_L2, similarity=0.962, reason="verified", probability=0.99312))
+    assert by_meaning["x-synapse-probability"] == "0.9931"
+    assert "x-synapse-probability" not in told(hit())
+
+
 def test_an_exact_hit_names_its_entry_and_what_it_saved() -> None:
     made = told(hit())
     assert made["cache-status"].endswith('detail="L1"')
