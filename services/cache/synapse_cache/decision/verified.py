@@ -59,10 +59,10 @@ class VerifiedDecision:
             if standing.denied(candidate.entry_id):
                 found.append(Judged(candidate, denied=True))
                 continue
-            found.append(self._of_texts(candidate, screen(asked, analyse(candidate.text)), standing))
+            found.append(self._of_texts(candidate, screen(asked, analyse(candidate.text))))
         return found
 
-    def _of_texts(self, candidate: Candidate, screened: Screened, standing: Standing) -> Judged:
+    def _of_texts(self, candidate: Candidate, screened: Screened) -> Judged:
         if not screened.sure:
             return Judged(candidate, veto=screened.final, doubt=screened.doubt)
         return Judged(candidate, error=self._calibration.sure_error, sure=True)
