@@ -10,9 +10,9 @@ import asyncio
 import logging
 import secrets
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from synapse_cache import telemetry
 from synapse_cache.conditions import Conditions, Likeness
@@ -28,8 +28,10 @@ if TYPE_CHECKING:
     from synapse_cache.removal import Removal
     from synapse_cache.trail import Trail
 
+T = TypeVar("T")
 _log = logging.getLogger("synapse.cache.invalidation")
 _ROOM_SECONDS = 2.0
+_WALKS_AT_ONCE = 4
 _ITSELF = "synapse"
 
 
@@ -69,7 +71,8 @@ class Invalidation:
         self._replica = replica
         self._clock = clock
         self._removal = removal
-        self._giving_room: set[asyncio.Task[int]] = set()
+        self._turns = asyncio.Semaphore(_WALKS_AT_ONCE)
+        self._tasks: set[asyncio.Task[Any]] = set()
 
     async def get(self, tenant: str, entry_id: str) -> Entry | None:
         """The entry of that id, from whichever store has it."""
@@ -121,14 +124,11 @@ class Invalidation:
         return Carried(haul.matched, 0, tuple(haul.sample))
 
     async def carry_out(self, order: Order) -> Carried:
-        """Remove what `order` is about, everywhere."""
+        """Remove what `order` is about, everywhere; what was begun goes on when the caller leaves."""
         telemetry.invalidated("flush" if order.conditions.flushes else "search")
         try:
-            if order.conditions.flushes:
-                return await self._flush(order)
-            return await self._remove(order)
+            return await asyncio.shield(self._begun(self._carried(order)))
         except StoreUnavailable as error:
-            _log.warning("invalidation failed", extra={"tenant": order.tenant, "uid": order.uid, "cause": str(error)})
             raise _unavailable(error) from error
 
     async def done(self, tenant: str | None, *, before: str, limit: int) -> list[Notice]:
@@ -139,9 +139,27 @@ class Invalidation:
             raise _unavailable(error) from error
 
     async def drain(self, *, seconds: float) -> None:
-        """Wait for room being given back after flushes, at most `seconds`."""
-        if self._giving_room:
-            await asyncio.wait(self._giving_room, timeout=seconds)
+        """Wait for what was begun, at most `seconds`."""
+        if self._tasks:
+            await asyncio.wait(self._tasks, timeout=seconds)
+
+    def _begun(self, work: Coroutine[Any, Any, T]) -> asyncio.Task[T]:
+        task = asyncio.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        return task
+
+    async def _carried(self, order: Order) -> Carried:
+        try:
+            if order.conditions.flushes:
+                return await self._flush(order)
+            if order.conditions.id or order.conditions.key:
+                return await self._remove(order)
+            async with self._turns:
+                return await self._remove(order)
+        except StoreUnavailable as error:
+            _log.warning("invalidation failed", extra={"tenant": order.tenant, "uid": order.uid, "cause": str(error)})
+            raise
 
     async def _remove(self, order: Order) -> Carried:
         tenant, conditions = order.tenant, order.conditions
@@ -176,9 +194,7 @@ class Invalidation:
                 _log.warning("flushed entries stay for now", extra={"cause": str(error)})
                 return -1
 
-        task = asyncio.create_task(give())
-        self._giving_room.add(task)
-        task.add_done_callback(self._giving_room.discard)
+        task = self._begun(give())
         done, _ = await asyncio.wait({task}, timeout=_ROOM_SECONDS)
         return task.result() if done else -1
 

@@ -256,3 +256,22 @@ async def test_the_trail_tells_who_what_why_and_how_many() -> None:
         assert (removed.removed, len(removed.refs), removed.phase) == (2, 2, Phase.DONE)
         assert (flushed.order.conditions.namespace, flushed.removed, flushed.refs) == ("docs", 1, ())
         assert await world.invalidation.done("globex", before="", limit=9) == []
+
+
+async def test_what_was_begun_goes_on_when_the_caller_leaves(monkeypatch: pytest.MonkeyPatch) -> None:
+    async with cache_world() as world:
+        await filled(world)
+        select, may_go_on = world.stores.exact.select, asyncio.Event()
+
+        async def slow(*args: object, **options: object) -> Page:
+            await may_go_on.wait()
+            return await select(*args, **options)  # type: ignore[arg-type]
+
+        monkeypatch.setattr(world.stores.exact, "select", slow)
+        asked = asyncio.create_task(invalidate(world, tag="geo"))
+        await asyncio.sleep(0.01)
+        asked.cancel()
+        assert await kept(world) == {"bread"}
+        may_go_on.set()
+        await world.invalidation.drain(seconds=5)
+        assert [notice.removed for notice in await world.invalidation.done(None, before="", limit=9)] == [2]
