@@ -193,9 +193,11 @@ class CacheWorld:
         namespace: str = "default",
         policy: Policy | None = None,
         request_id: str = "req-1",
+        subject: str = "key-1",
+        rules: QuestionRules = RULES,
     ) -> Served:
-        question = question_of(a_request(request) if isinstance(request, str) else request, RULES)
-        caller = a_caller(tenant, request_id=request_id)
+        question = question_of(a_request(request) if isinstance(request, str) else request, rules)
+        caller = a_caller(tenant, subject=subject, request_id=request_id)
         return await self.cache.generate(question, Place(tenant, namespace), policy or Policy(), caller)
 
     async def ask_streamed(
@@ -238,6 +240,8 @@ async def cache_world(
     followers: Sequence[Follower] = (),
     together: Together | None = None,
     judge: Judge | None = None,
+    probing: ProbingRules | None = None,
+    pad_hits_seconds: float = 0.0,
 ) -> AsyncIterator[CacheWorld]:
     """The cache running in this process; one of several replicas of it where they are `together`."""
     common = together or Together()
@@ -257,16 +261,19 @@ async def cache_world(
     sharing = Sharing(common.leases, stores, writer, common.rules) if together else None
     stats, traces = Stats(), Traces(MemoryTraceStore(clock=clock), clock=clock)
     checks = Checks(Checked(trust, thresholds, stores, writer, upstream, common.trust_store, clock, judge))
+    limit = Probing(probing or ProbingRules(), clock=clock)
     cache = ReadThrough(
         lookup,
         writer,
         Backfill(stores),
         upstream,
         stats,
-        followers=(checks.auditing, checks.hindsight, traces, *followers),
+        followers=(checks.auditing, checks.hindsight, traces, limit, *followers),
         assembler=EventAssembler,
         rules=ServingRules(upstream_timeout_seconds=30, hedge_after_seconds=hedge_after_seconds),
         sharing=sharing,
+        probing=limit,
+        pad_hits_seconds=pad_hits_seconds,
         clock=clock,
     )
     replica, holdings = secrets.token_hex(4), Holdings(recent, writer, lookup, near=near, recalls=recalls)

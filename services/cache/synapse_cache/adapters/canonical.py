@@ -2,8 +2,8 @@
 
 It is protobuf's deterministic serialisation of the request with
 
-- what cannot change the answer taken out: `caller`; the hint `cache_control`; `protocol` where no unknown member,
-  beta or foreign part depends on it;
+- what cannot change the answer taken out: the fields named in LEFT_OUT; the hint `cache_control`; `protocol` where no
+  unknown member, beta or foreign part depends on it;
 - every `*_json` member, and the arguments of tool calls, rewritten with sorted member order and no white space;
 - the ways to say the same thing made one: one choice asked for or none said, a bare stop text or a list of one, a
   bare text or a list of one text part, a data URL or its base64 data, no text or an empty one beside tool calls,
@@ -35,6 +35,14 @@ if TYPE_CHECKING:
 
     from synapse.llm.v1 import content_pb2
 
+LEFT_OUT = frozenset(
+    f"synapse.llm.v1.CallerInfo.{name}"
+    for name in (
+        *("user", "safety_identifier", "metadata_json", "store", "service_tier", "prompt_cache_key", "provider_key"),
+    )
+)
+"""Every field that cannot change the answer; one that is added to the protos is part of the key until it stands here."""
+
 _LONG_NUMBER = re.compile(r"\d{19}")
 _DATA_URL = re.compile(r"data:([\w.+-]+/[\w.+-]+);base64,")
 _HINT = "cache_control"
@@ -46,14 +54,14 @@ def canonical(request: GenerationRequest) -> GenerationRequest:
     """A copy of `request` in which equal questions are equal, whatever their member order and protocol."""
     copy = GenerationRequest()
     copy.CopyFrom(request)
-    copy.ClearField("caller")
+    _leave_out(copy)
     if copy.kind == GENERATION_KIND_UNSPECIFIED:
         copy.kind = GENERATION_KIND_CHAT
+    foreign = _plain_json(copy)
     if copy.HasField("sampling"):
         _plain_sampling(copy)
     for message in copy.messages:
         _plain_message(message)
-    foreign = _plain_json(copy)
     if not (foreign or copy.betas):
         copy.ClearField("protocol")
     return copy
@@ -68,7 +76,7 @@ def sorted_json(text: str) -> str:
     """`text` with sorted members and no white space; as it is when it is not JSON; empty for an empty object."""
     if _LONG_NUMBER.search(text):  # beyond what the fast parser keeps exactly
         try:
-            return json.dumps(json.loads(text), sort_keys=True, separators=(",", ":"))
+            return json.dumps(json.loads(text), sort_keys=True, separators=(",", ":"), allow_nan=False)
         except ValueError:
             return text
     try:
@@ -76,6 +84,15 @@ def sorted_json(text: str) -> str:
     except orjson.JSONDecodeError:
         return text
     return "" if value == {} else orjson.dumps(value, option=orjson.OPT_SORT_KEYS).decode()
+
+
+def _leave_out(copy: GenerationRequest) -> None:
+    if copy.HasField("caller"):
+        for field, _ in copy.caller.ListFields():
+            if field.full_name in LEFT_OUT:
+                copy.caller.ClearField(field.name)
+        if not copy.caller.ByteSize():
+            copy.ClearField("caller")
 
 
 def _plain_sampling(copy: GenerationRequest) -> None:
@@ -102,8 +119,6 @@ def _plain_message(message: content_pb2.Message) -> None:
 
 def _plain_parts(parts: RepeatedCompositeFieldContainer[ContentPart]) -> None:
     for part in parts:
-        if part.extra_json and _HINT in part.extra_json:
-            part.extra_json = _without_hint(part.extra_json)
         kind = part.WhichOneof("part")
         if kind in {"image", "audio", "file", "video"}:
             _plain_media(getattr(part, kind))
