@@ -1,7 +1,8 @@
 """Serving gRPC: one handler per service built from its descriptor, with health, reflection and a drain.
 
 A servicer is a plain object with one async method per RPC, in snake_case: `async def embed(request, call)` for unary
-RPCs, an async generator for server-streamed ones. Request ids, identity, errors as statuses, metrics and logs are
+RPCs, an async generator for server-streamed ones; a client-streamed one takes an async iterator in place of the request
+and reads it at its own pace. Request ids, identity, errors as statuses, metrics and logs are
 laid around each method once, when the service is built, and not per call.
 """
 
@@ -11,8 +12,8 @@ import asyncio
 import logging
 import re
 import time
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
+from contextlib import asynccontextmanager, suppress
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import grpc
@@ -40,6 +41,7 @@ _RPC_SECONDS = Histogram(
     buckets=(0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60),
 )
 _RPC_ERRORS = Counter("synapse_rpc_errors_total", "gRPC calls that ended in an error.", ["method", "reason"])
+_STOP_SECONDS = 2.0
 _WORD = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
 
 
@@ -95,7 +97,7 @@ async def serving(address: str, services: Sequence[Service], *, mesh: MeshSettin
     for service in services:
         own = _methods(service, reader)
         server.add_generic_rpc_handlers((_handlers(service, own),))
-        methods.update({f"/{service.descriptor.full_name}/{name}": method for name, method in own.items()})
+        methods.update({f"/{service.descriptor.full_name}/{name}": method for name, method in _linkable(service, own)})
     links = Links(methods)
     server.add_generic_rpc_handlers((links.handler(),))
     names = [service.descriptor.full_name for service in services]
@@ -131,6 +133,8 @@ def _methods(service: Service, reader: CallReader) -> dict[str, Method]:
     for method in service.descriptor.methods:
         function = service.function(_WORD.sub("_", method.name).lower()) or _missing(method)
         edge = _Edge(f"{service.descriptor.name}/{method.name}", reader)
+        if method.client_streaming:
+            function = _fed(function)
         methods[method.name] = Method(
             serve=edge.streamed(function) if method.server_streaming else edge.unary(function),
             parse=GetMessageClass(method.input_type).FromString,
@@ -143,9 +147,24 @@ def _methods(service: Service, reader: CallReader) -> dict[str, Method]:
 def _handlers(service: Service, methods: Mapping[str, Method]) -> grpc.GenericRpcHandler[Any, Any]:
     handlers = {}
     for name, method in methods.items():
-        make = grpc.unary_stream_rpc_method_handler if method.streamed else grpc.unary_unary_rpc_method_handler
+        make = _MAKERS[service.descriptor.methods_by_name[name].client_streaming, method.streamed]
         handlers[name] = make(method.serve, method.parse, method.serialise)
     return grpc.method_handlers_generic_handler(service.descriptor.full_name, handlers)
+
+
+def _linkable(service: Service, methods: Mapping[str, Method]) -> Iterator[tuple[str, Method]]:
+    """The methods that may be called over a link: a link carries one request for each call."""
+    known = service.descriptor.methods_by_name
+    return ((name, method) for name, method in methods.items() if not known[name].client_streaming)
+
+
+_MAKERS: dict[tuple[bool, bool], Callable[..., Any]] = {
+    (False, False): grpc.unary_unary_rpc_method_handler,
+    (False, True): grpc.unary_stream_rpc_method_handler,
+    (True, False): grpc.stream_unary_rpc_method_handler,
+    (True, True): grpc.stream_stream_rpc_method_handler,
+}
+"""gRPC's handlers by whether requests and replies are streamed."""
 
 
 def _missing(method: MethodDescriptor) -> Callable[..., Any]:
@@ -210,6 +229,33 @@ class _Edge:
         if not isinstance(error, asyncio.CancelledError):
             status = to_status(known)
             await context.abort(known.code, known.message, tuple(status.trailing_metadata or ()))
+
+
+def _fed(function: Callable[..., Any]) -> Callable[..., Any]:
+    """A client-streamed method that reads to the end, whatever becomes of it: see `_stop`."""
+
+    async def serve(requests: AsyncIterator[object], call: Call) -> object:
+        try:
+            response = await function(requests, call)
+        except Exception:
+            await _stop(requests, call.context)
+            raise
+        await _stop(requests, call.context)
+        return response
+
+    return serve
+
+
+async def _stop(requests: AsyncIterator[object], context: Context) -> None:
+    """Ask who sends to stop, by initial metadata, and pass over what comes until it does, for a moment.
+
+    A status that meets a message on its way is lost: gRPC's Python client then tells of an internal error instead.
+    """
+    with suppress(TimeoutError):
+        async with asyncio.timeout(_STOP_SECONDS):
+            await context.send_initial_metadata(())
+            async for _ in requests:
+                pass
 
 
 async def _write_all(messages: AsyncIterator[Any], context: Context) -> None:
