@@ -14,7 +14,7 @@ from typing import Any
 from google.protobuf import duration_pb2
 from pydantic import SecretStr
 
-from synapse.cache.v1 import cache_pb2, entry_pb2, invalidation_pb2, outcome_pb2, trust_pb2
+from synapse.cache.v1 import cache_pb2, entry_pb2, invalidation_pb2, outcome_pb2, transfer_pb2, trust_pb2
 from synapse.embed.v1 import embed_pb2
 from synapse.llm.v1 import generation_pb2
 from synapse.router.v1 import router_pb2
@@ -111,6 +111,7 @@ class CacheDouble:
     calls: list[Call] = field(default_factory=list)
     left: asyncio.Event = field(default_factory=asyncio.Event)
     stats: cache_pb2.GetStatsResponse = field(default_factory=cache_pb2.GetStatsResponse)
+    entries: Sequence[entry_pb2.Entry] = ()
 
     def _seen(self, request: Any, call: Call) -> None:
         self.requests.append(request)
@@ -171,6 +172,24 @@ class CacheDouble:
     ) -> trust_pb2.ReportFeedbackResponse:
         self._seen(request, call)
         return trust_pb2.ReportFeedbackResponse(effect="split", removed=1)
+
+    async def export_entries(
+        self, request: transfer_pb2.ExportEntriesRequest, call: Call
+    ) -> AsyncIterator[transfer_pb2.ExportEntriesResponse]:
+        self._seen(request, call)
+        for entry in self.entries:
+            yield transfer_pb2.ExportEntriesResponse(entry=entry)
+
+    async def import_entries(
+        self, requests: AsyncIterator[transfer_pb2.ImportEntriesRequest], call: Call
+    ) -> transfer_pb2.ImportEntriesResponse:
+        reply = transfer_pb2.ImportEntriesResponse()
+        async for request in requests:
+            self._seen(request, call)
+            reply.refused += bool(request.unreadable)
+            reply.imported += not request.unreadable
+            reply.errors.extend([f"line {request.line}: {request.unreadable}"] if request.unreadable else ())
+        return reply
 
     async def get_stats(self, request: cache_pb2.GetStatsRequest, call: Call) -> cache_pb2.GetStatsResponse:
         self._seen(request, call)

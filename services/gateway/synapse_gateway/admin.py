@@ -8,13 +8,18 @@ from typing import Any
 
 import orjson
 from fastapi import Request
+from google.protobuf.message import Message
 from starlette.responses import Response, StreamingResponse
 
 from synapse_gateway.body import read_object
 from synapse_gateway.exchange import SCOPE_KEY, Exchange
+from synapse_gateway.lines import TYPES as LINES
+from synapse_gateway.lines import lines_of, type_sent
+from synapse_gateway.lines import type_accepted as lines_accepted
 from synapse_gateway.ports import Mesh
 from synapse_gateway.problems import Problem, invalid
 from synapse_gateway.transcoding import Binding, RestMap
+from synapse_gateway.uploads import Upload, unsupported
 from synapse_runtime.identity import Role
 
 _PRIVATE = {"cache-control": "private, no-store"}
@@ -39,13 +44,28 @@ class Admin:
         path = request.scope.get("raw_path", b"").decode("ascii", "replace") or request.scope["path"]
         binding, match = self._rest.find(request.method, path)
         _require_role(exchange, binding)
+        if binding.rpc.client_streaming:
+            return await self._fed(exchange, binding, request.scope["query_string"].decode("ascii", "replace"))
         body = await self._body(exchange, binding)
         message = binding.request(match, request.scope["query_string"].decode("ascii", "replace"), body)
         if binding.rpc.server_streaming:
             replies = self._mesh.invoke_streamed(binding.rpc, message, exchange.caller)
-            return await _streamed(binding, replies)
-        reply = await self._mesh.invoke(binding.rpc, message, exchange.caller)
-        return Response(orjson.dumps(binding.reply(reply)), media_type="application/json", headers=_PRIVATE)
+            lines = lines_accepted(exchange.headers)
+            return await (_streamed_lines(binding, replies, lines) if lines else _streamed(binding, replies))
+        return _whole(binding, await self._mesh.invoke(binding.rpc, message, exchange.caller))
+
+    async def _fed(self, exchange: Exchange, binding: Binding, query: str) -> Response:
+        """The reply to a body of many messages: JSON lines of any number, or a JSON array in a body of usual size."""
+        upload = Upload(binding, query)
+        sent = type_sent(exchange.headers)
+        if sent in LINES:
+            messages = upload.from_lines(lines_of(exchange.receive, longest=self._max_body_bytes))
+        elif sent == "application/json":
+            messages = upload.from_array(await exchange.body(self._max_body_bytes))
+        else:
+            raise unsupported(sent)
+        async with aclosing(messages):
+            return _whole(binding, await self._mesh.invoke_fed(binding.rpc, messages, exchange.caller))
 
     async def _body(self, exchange: Exchange, binding: Binding) -> object:
         raw = await exchange.body(self._max_body_bytes)
@@ -77,17 +97,39 @@ def _require_role(exchange: Exchange, binding: Binding) -> None:
     raise Problem(403, message, kind="permission_error", code="role_required", fault="policy_denied")
 
 
-async def _streamed(binding: Binding, replies: AsyncGenerator[object, None]) -> Response:
+def _whole(binding: Binding, reply: Message) -> Response:
+    return Response(orjson.dumps(binding.reply(reply)), media_type="application/json", headers=_PRIVATE)
+
+
+async def _streamed_lines(binding: Binding, replies: AsyncGenerator[Message, None], media_type: str) -> Response:
+    """A streamed RPC as JSON lines, one for each message, without members that say nothing."""
+    first = await anext(replies, None)
+    return StreamingResponse(_lines(binding, first, replies), media_type=media_type, headers=_PRIVATE)
+
+
+async def _lines(
+    binding: Binding, first: Message | None, replies: AsyncGenerator[Message, None]
+) -> AsyncIterator[bytes]:
+    async with aclosing(replies):
+        if first is not None:
+            yield orjson.dumps(binding.reply(first, terse=True), option=orjson.OPT_APPEND_NEWLINE)
+            async for reply in replies:
+                yield orjson.dumps(binding.reply(reply, terse=True), option=orjson.OPT_APPEND_NEWLINE)
+
+
+async def _streamed(binding: Binding, replies: AsyncGenerator[Message, None]) -> Response:
     """A streamed RPC as a JSON array, one element a message; its first message comes before the status does."""
     first = await anext(replies, None)
     return StreamingResponse(_array(binding, first, replies), media_type="application/json", headers=_PRIVATE)
 
 
-async def _array(binding: Binding, first: object, replies: AsyncGenerator[object, None]) -> AsyncIterator[bytes]:
+async def _array(
+    binding: Binding, first: Message | None, replies: AsyncGenerator[Message, None]
+) -> AsyncIterator[bytes]:
     async with aclosing(replies):
         yield b"["
         if first is not None:
-            yield orjson.dumps(binding.reply(first))  # type: ignore[arg-type]  # descriptors give no static type
+            yield orjson.dumps(binding.reply(first))
             async for reply in replies:
-                yield b",\n" + orjson.dumps(binding.reply(reply))  # type: ignore[arg-type]  # likewise
+                yield b",\n" + orjson.dumps(binding.reply(reply))
         yield b"]\n"

@@ -9,6 +9,7 @@ from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 from google.protobuf.descriptor import Descriptor, FieldDescriptor
 
+from synapse_gateway.lines import TYPES as LINES
 from synapse_gateway.transcoding import Binding, RestMap
 
 try:
@@ -83,7 +84,7 @@ def _generating(vendor: str, summary: str, required: list[str]) -> dict[str, Any
 
 
 def _operation(binding: Binding, schemas: dict[str, Any]) -> dict[str, Any]:
-    answer = {"application/json": {"schema": _reference(binding.rpc.output_type, schemas)}}
+    answer = _contents(binding.rpc.output_type, binding.response_body, schemas, many=binding.rpc.server_streaming)
     made: dict[str, Any] = {
         "tags": ["admin"],
         "operationId": f"{binding.rpc.containing_service.name}_{binding.rpc.name}_{binding.verb}",
@@ -94,9 +95,19 @@ def _operation(binding: Binding, schemas: dict[str, Any]) -> dict[str, Any]:
         "responses": {"200": {"description": "The RPC's reply.", "content": answer}},
     }
     if binding.body:
-        schema = _reference(binding.rpc.input_type, schemas)
-        made["requestBody"] = {"required": True, "content": {"application/json": {"schema": schema}}}
+        field = binding.body if binding.rpc.client_streaming else "*"
+        content = _contents(binding.rpc.input_type, field, schemas, many=binding.rpc.client_streaming)
+        made["requestBody"] = {"required": True, "content": content}
     return made
+
+
+def _contents(kind: Descriptor, field: str, schemas: dict[str, Any], *, many: bool) -> dict[str, Any]:
+    """A body by media type: a message, or one field of it; many of them come as lines or as an array."""
+    one = _reference(kind, schemas) if field in {"", "*"} else _schema(kind.fields_by_name[field], schemas)
+    if not many:
+        return {"application/json": {"schema": one}}
+    lines = {name: {"schema": one} for name in LINES}
+    return {"application/json": {"schema": {"type": "array", "items": one}}, **lines}
 
 
 def _reference(kind: Descriptor, schemas: dict[str, Any]) -> dict[str, Any]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, AsyncIterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
@@ -69,6 +69,10 @@ class Mesh(Protocol):
         self, method: MethodDescriptor, request: Message, caller: Caller
     ) -> AsyncGenerator[Message, None]:
         """The replies of any server-streamed method."""
+        ...
+
+    async def invoke_fed(self, method: MethodDescriptor, requests: AsyncIterator[Message], caller: Caller) -> Message:
+        """The reply of any client-streamed method to `requests`, which are read as fast as it takes them."""
         ...
 
     async def ready(self) -> bool:

@@ -19,7 +19,7 @@ from synapse_gateway.problems import Problem, invalid, wrong_type
 _TEMPLATE = re.compile(r"\{(?P<name>[^}=]+)(?:=(?P<pattern>[^}]+))?\}|\*\*|\*|[^{*]+")
 _VERB = re.compile(r":([A-Za-z]+)$")
 _UNKNOWN = re.compile(r'has no field named "(?P<name>[^"]*)" at "[^".]*\.?(?P<place>[^"]*)"')
-_READING_VERBS = frozenset({"lookup", "explain", "preview", "simulate", "search"})
+_READING = re.compile(r"[:/](?:lookup|explain|preview|variations|simulate|search)$")
 _WILDCARDS = {"*": "[^/]+", "**": ".+"}
 _TRUTH = {"true": True, "false": False}
 _MASK = "update_mask"
@@ -43,30 +43,44 @@ class Binding:
 
     @property
     def reads_only(self) -> bool:
-        """Whether it changes nothing: a GET, or a custom verb that only asks, such as `:lookup`."""
-        custom = _VERB.search(self.template)
-        return self.verb == "GET" or (custom is not None and custom.group(1) in _READING_VERBS)
+        """Whether it changes nothing: a GET, or a path that ends in a word that only asks, such as `:lookup`."""
+        return self.verb == "GET" or (self.verb == "POST" and _READING.search(self.template) is not None)
 
     def request(self, match: re.Match[str], query: str, body: Any) -> Message:
         """The RPC's request; `body` is the parsed JSON body. Raises Problem 400 naming what is wrong."""
         content = self._content(query, body)
         for field, value in zip(self.variables, match.groups(), strict=True):
             _lay(content, field, unquote(value))
+        message = self._parsed(content)
+        if self.verb == "PATCH" and isinstance(body, dict):
+            self._name_changes(message, body)
+        return message
+
+    def parameters(self, query: str) -> Message:
+        """A request of the query parameters alone; raises Problem 400 naming what is wrong."""
+        content: dict[str, Any] = {}
+        for name, value in parse_qsl(query, keep_blank_values=True):
+            _lay_parameter(content, self.rpc.input_type, name, value)
+        return self._parsed(content)
+
+    def element(self, body: Any) -> Message:
+        """A request of one of many bodies alone; raises Problem 400 naming what is wrong."""
+        return self._parsed(body if self.body == "*" else {self.body: body})
+
+    def reply(self, message: Message, *, terse: bool = False) -> Any:
+        """The RPC's reply as JSON: proto field names; fields without presence are always there, unless `terse`."""
+        content = json_format.MessageToDict(
+            message, preserving_proto_field_name=True, always_print_fields_with_no_presence=not terse
+        )
+        return content.get(self.response_body) if self.response_body else content
+
+    def _parsed(self, content: dict[str, Any]) -> Message:
         message = GetMessageClass(self.rpc.input_type)()
         try:
             json_format.ParseDict(content, message)
         except json_format.ParseError as error:
             raise _parse_problem(str(error)) from error
-        if self.verb == "PATCH" and isinstance(body, dict):
-            self._name_changes(message, body)
         return message
-
-    def reply(self, message: Message) -> Any:
-        """The RPC's reply as JSON: proto field names, fields without presence always there."""
-        content = json_format.MessageToDict(
-            message, preserving_proto_field_name=True, always_print_fields_with_no_presence=True
-        )
-        return content.get(self.response_body) if self.response_body else content
 
     def _content(self, query: str, body: Any) -> dict[str, Any]:
         parameters = parse_qsl(query, keep_blank_values=True)
@@ -139,7 +153,7 @@ def method_not_allowed(verb: str, path: str, allowed: Sequence[str]) -> Problem:
 def _bindings(service: ServiceDescriptor) -> Iterator[Binding]:
     for rpc in service.methods:
         options: Any = rpc.GetOptions()
-        if rpc.client_streaming or not options.HasExtension(annotations_pb2.http):
+        if not options.HasExtension(annotations_pb2.http):
             continue
         rule: http_pb2.HttpRule = options.Extensions[annotations_pb2.http]
         for one in (rule, *rule.additional_bindings):

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Awaitable, Callable
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 import grpc
@@ -111,6 +112,18 @@ class GrpcMesh:
         """The replies of any server-streamed method."""
         return self._streamed(_name(method), self._callable(method), request, caller)
 
+    async def invoke_fed(self, method: MethodDescriptor, requests: AsyncIterator[Message], caller: Caller) -> Message:
+        """The reply of any client-streamed method; what was sent is not sent again."""
+        running = self._callable(method)(timeout=self._deadline, metadata=self._of(caller))
+        try:
+            await _feed(running, requests)
+            reply: Message = await running
+        except grpc.aio.AioRpcError as error:
+            raise _own(_name(method), error) from error
+        finally:
+            running.cancel()
+        return reply
+
     async def ready(self) -> bool:
         """Whether the cache service says that it serves."""
         try:
@@ -121,7 +134,10 @@ class GrpcMesh:
 
     def _callable(self, method: MethodDescriptor) -> Callable[..., Any]:
         channel = self._channels[method.containing_service.full_name]
-        make = channel.unary_stream if method.server_streaming else channel.unary_unary
+        if method.client_streaming:
+            make: Callable[..., Any] = channel.stream_unary
+        else:
+            make = channel.unary_stream if method.server_streaming else channel.unary_unary
         made: Callable[..., Any] = make(
             f"/{method.containing_service.full_name}/{method.name}",
             request_serializer=GetMessageClass(method.input_type).SerializeToString,
@@ -168,6 +184,20 @@ async def _reached(name: str, call: Callable[[], Awaitable[T]]) -> T:
         return await call()
     except grpc.aio.AioRpcError as error:
         raise _own(name, error) from error
+
+
+async def _feed(running: Any, requests: AsyncIterator[Message]) -> None:
+    """Write requests to a call, each once it has room for it, until its initial metadata says that it wants no more."""
+    told = asyncio.ensure_future(running.initial_metadata())
+    try:
+        with suppress(asyncio.InvalidStateError):  # it is over: its reply or its error tells more
+            async for request in requests:
+                if told.done():
+                    break
+                await running.write(request)
+            await running.done_writing()
+    finally:
+        told.cancel()
 
 
 def _unreached(error: grpc.aio.AioRpcError) -> bool:
