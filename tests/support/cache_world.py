@@ -38,6 +38,7 @@ from synapse_cache.near import NearCache
 from synapse_cache.overlay import RecentWrites
 from synapse_cache.ports import ExactStore, Judge, StoreUnavailable, TrustStore, VectorStore
 from synapse_cache.privacy import PersonalData
+from synapse_cache.probing import Probing, ProbingRules
 from synapse_cache.read_through import ReadThrough, Served, ServingRules
 from synapse_cache.recalls import Recalls
 from synapse_cache.removal import Removal
@@ -270,10 +271,9 @@ async def cache_world(
         stats,
         followers=(checks.auditing, checks.hindsight, traces, limit, *followers),
         assembler=EventAssembler,
-        rules=ServingRules(upstream_timeout_seconds=30, hedge_after_seconds=hedge_after_seconds),
+        rules=ServingRules(30, hedge_after_seconds, pad_hits_seconds),
         sharing=sharing,
         probing=limit,
-        pad_hits_seconds=pad_hits_seconds,
         clock=clock,
     )
     replica, holdings = secrets.token_hex(4), Holdings(recent, writer, lookup, near=near, recalls=recalls)

@@ -150,7 +150,7 @@ def _texts() -> st.SearchStrategy[str]:
 def _messages(draw: st.DrawFn, descriptor: Descriptor, depth: int) -> Any:
     message = GetMessageClass(descriptor)()
     for field in descriptor.fields:
-        if not draw(st.integers(0, 3)) == 0:
+        if draw(st.integers(0, 3)) != 0:
             continue
         if field.type == FieldDescriptor.TYPE_MESSAGE:
             if depth:

@@ -41,7 +41,7 @@ LEFT_OUT = frozenset(
         *("user", "safety_identifier", "metadata_json", "store", "service_tier", "prompt_cache_key", "provider_key"),
     )
 )
-"""Every field that cannot change the answer; one that is added to the protos is part of the key until it stands here."""
+"""Every field that cannot change the answer; one added to the protos is part of the key until it stands here."""
 
 _LONG_NUMBER = re.compile(r"\d{19}")
 _DATA_URL = re.compile(r"data:([\w.+-]+/[\w.+-]+);base64,")
