@@ -245,7 +245,7 @@ class Lookup:
             return Hit(entry, Tier.L1, 1.0, "exact")
         foreign = not question.scope or entry.scope != question.scope  # nobody may have decided that this is the same
         stricter = policy.max_error is not None and policy.max_error < thresholds.max_error  # than who decided it
-        if foreign or stricter or self._trust.kinship.denied(place, question.key, entry.id, entry_key=entry.key):
+        if foreign or stricter or not self._trust.keeps_alias(place, question.key, entry):
             return None
         return Hit(entry, Tier.L1, None, "alias")
 

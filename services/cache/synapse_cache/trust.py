@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from synapse_cache.lookup import Found
-    from synapse_cache.model import Caller, Outcome, Place, Policy, Question
+    from synapse_cache.model import Caller, Entry, Outcome, Place, Policy, Question
 
 Home: TypeAlias = "tuple[str, str]"
 """Tenant and namespace; what is known outlives a flush."""
@@ -77,6 +77,18 @@ class Trust:
 
     def answered(self, *_: object) -> None:
         """As Follower: nothing is learnt from an answer alone."""
+
+    def keeps_alias(self, place: Place, asked: str, entry: Entry) -> bool:
+        """Whether an earlier decision by meaning still holds.
+
+        It does not where the pair was found wrong since; where the budget broke, it does only if the pair was called
+        right.
+        """
+        if self.kinship.denied(place, asked, entry.id, entry_key=entry.key):
+            return False
+        if self._of(place).suspended_at is None:
+            return True
+        return any(relation.entry_id == entry.id for relation in self.kinship.confirmed(place, asked))
 
     def count(self, place: Place, tally: Tally) -> None:
         """Add to the namespace's counts."""

@@ -9,7 +9,7 @@ import pytest
 from synapse_cache import bound
 from synapse_cache.adapters.answers import answer_of, said_of
 from synapse_cache.adapters.questions import question_of
-from synapse_cache.evidence import LOWEST_STRICTNESS, Source, Tally
+from synapse_cache.evidence import LOWEST_STRICTNESS, Evidence, Source, Tally
 from synapse_cache.model import Place, Policy, Tier
 from synapse_cache.news import NOTHING, Parcel
 from synapse_cache.ports import StoreUnavailable
@@ -208,6 +208,17 @@ async def test_wrong_answers_suspend_reuse_and_the_bound_says_why():
         await world.ask("What is the capital of Japan?")
         await world.settled()
         assert (await world.ask("what's the capital of Japan?")).outcome.reason == "suspended"
+
+
+async def test_a_suspended_namespace_serves_aliases_only_where_they_were_called_right():
+    async with cache_world() as world:
+        served = await hit_by_meaning(world)
+        await asyncio.sleep(0.01)
+        world.trust.suspend(HERE, at=world.clock())
+        assert (await world.ask(REWORDED, policy=Policy(no_store=True))).outcome.reason == "suspended"
+        right = Evidence(Source.FEEDBACK, served.outcome.entry_id, served.outcome.key, same=True, at=world.clock())
+        world.trust.learn(HERE, [right])
+        assert (await world.ask(REWORDED)).outcome.reason == "alias"
 
 
 async def test_a_suspended_namespace_is_compared_in_the_shadow():

@@ -5,9 +5,10 @@
     {prefix}:{TAG}:trust:ID        the number of the last parcel of the replica ID
     {prefix}:trust:places          a sorted set: [tenant, namespace] as JSON, by the time of the last news
 
-TAG is that of the exact store, so all of one namespace lies in one slot. News are merged by the domain's own rule here
-and written by a script if the version is still the one that was read; replicas that meet try again. A parcel's number
-makes sending it twice harmless. Everything goes a month after the last news of its namespace.
+TAG is a hash of tenant and namespace in braces, so all of one namespace lies in one slot of a cluster. News are merged
+by the domain's own rule here and written by a script if the version is still the one that was read; replicas that meet
+try again. A parcel's number makes sending it twice harmless. Everything goes a month after the last news of its
+namespace.
 """
 
 from __future__ import annotations
