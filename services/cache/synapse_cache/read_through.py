@@ -128,7 +128,7 @@ class ReadThrough:
                 self._calls.arrived(begun.trip, caller.tenant)
                 return Served(landed_outcome(begun.outcome, begun.trip, landed), landed.answer.payload)
             except BACKEND_ERRORS as error:
-                if not self._serves_stale(begun, question, error):
+                if not await self._serves_stale(begun, question, policy, error):
                     raise
                 return Served(begun.outcome, begun.stored)
 
@@ -145,7 +145,7 @@ class ReadThrough:
                     try:
                         first = await anext(parts, None)
                     except BACKEND_ERRORS as error:
-                        if not self._serves_stale(begun, question, error):
+                        if not await self._serves_stale(begun, question, policy, error):
                             raise
                     else:
                         if begun.trip is not None:
@@ -174,6 +174,22 @@ class ReadThrough:
         outcome = outcome_of(question, found, seconds=time.perf_counter() - started, now=self._clock())
         hit = found.result if isinstance(found.result, Hit) and not found.shadow else None
         return outcome, hit.entry.answer if hit is not None else None
+
+    async def examine(
+        self, question: Question, place: Place, policy: Policy, caller: Caller, *, charged: bool
+    ) -> tuple[Question, Found, Outcome]:
+        """What a request would find, and as what question: looked up as every request is, without counting it.
+
+        What is told is `charged` as probing, or not.
+        """
+        started = time.perf_counter()
+        if self._probing is not None:
+            question = self._probing.limited(question, caller)
+        found, _ = await self._looked_up(question, place, policy, None)
+        if self._probing is not None and charged:
+            self._probing.explained(question, found, caller)
+        seconds = time.perf_counter() - started
+        return question, found, asked_outcome(question, found, policy, seconds=seconds, now=self._clock())
 
     async def store(self, question: Question, answer: Answer, place: Place, policy: Policy) -> tuple[str, str]:
         """Store an answer from outside: the entry's id, or empty and why not."""
@@ -245,15 +261,21 @@ class ReadThrough:
         for follower in self._followers:
             follower.served(question, found, outcome, policy, caller)
 
-    def _serves_stale(self, begun: _Begun, question: Question, error: Exception) -> bool:
-        """Whether a stale answer is served in place of the backends' failure; `begun` has it then."""
-        entry = begun.found.stale
-        if entry is None or begun.outcome.status is not Status.MISS or not stale.is_unwell(error):
+    async def _serves_stale(self, begun: _Begun, question: Question, policy: Policy, error: Exception) -> bool:
+        """Whether a stale answer is served in place of the backends' failure; `begun` has it then.
+
+        It is looked up again: it may have been invalidated or replaced while the backends were asked.
+        """
+        if begun.found.stale is None or begun.outcome.status is not Status.MISS or not stale.is_unwell(error):
             return False
-        begun.found = replace(begun.found, result=Hit(entry, Tier.L1, 1.0, stale.IF_ERROR, stale=True), shadow=False)
-        seconds = begun.outcome.latency_seconds
-        begun.outcome = outcome_of(question, begun.found, seconds=seconds, now=self._clock())
-        begun.stored = entry.answer
+        place = begun.found.place
+        found = await self._guarded(self._lookup.find_exact(question, place, policy), place, question)
+        if found.stale is not None:
+            found = replace(found, result=Hit(found.stale, Tier.L1, 1.0, stale.IF_ERROR, stale=True), undecided=False)
+        if not isinstance(found.result, Hit) or found.shadow:
+            return False
+        begun.found, begun.stored = found, found.result.entry.answer
+        begun.outcome = outcome_of(question, found, seconds=begun.outcome.latency_seconds, now=self._clock())
         _log.info("stale answer served", extra={"key": question.key, "cause": type(error).__name__})
         return True
 

@@ -229,6 +229,17 @@ async def test_what_was_invalidated_is_never_served_stale(invalidated: Callable[
             await world.ask(MAIL)
 
 
+async def test_what_is_invalidated_while_the_backend_is_asked_does_not_stand_in_for_it() -> None:
+    async with world_of(if_error=60) as world:
+        world.upstream.error, world.upstream.gate = Unavailable("down"), asyncio.Event()
+        asking = asyncio.create_task(world.ask(MAIL))
+        await asyncio.sleep(0.05)
+        await flushed(world)
+        world.upstream.gate.set()
+        with pytest.raises(Unavailable):
+            await asking
+
+
 async def test_another_wording_is_never_answered_stale() -> None:
     async with world_of(revalidate=86_400, if_error=86_400) as world:
         await world.ask(FRANCE)
