@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from importlib import metadata
 from pathlib import Path
 
-from synapse_standalone import analytics, feedback, settings
+from synapse_standalone import analytics, feedback, invalidation, settings
 from synapse_standalone.errors import CommandError
 from synapse_standalone.settings import DEFAULT_PORT, DEFAULT_STATE, Options
 from synapse_standalone.thresholds import add_arguments as add_thresholds
@@ -149,6 +149,9 @@ def _parser() -> argparse.ArgumentParser:
     ask.add_argument("--model", help="model to ask (default: the one in endpoint.json)")
     ask.add_argument("--ids", action="store_true", help="show the ids by which `synapse feedback` names the answer")
     feedback.add_arguments(_command(commands, "feedback", feedback.run, "tell whether an answer was right"))
+    invalidation.add_invalidate(_command(commands, "invalidate", invalidation.invalidate, "take stored answers back"))
+    summary = "show what was taken back, by whom and why"
+    invalidation.add_invalidations(_command(commands, "invalidations", invalidation.invalidations, summary))
     _command(commands, "stats", _stats, "show what the cache did since it started")
     analytics.add_logs(_command(commands, "logs", analytics.logs, "show the last requests and what became of them"))
     analytics.add_savings(_command(commands, "savings", analytics.savings, "show what hits saved, by model and day"))

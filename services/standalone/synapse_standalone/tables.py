@@ -32,6 +32,8 @@ _PROJECTED = {
     "expected_error": "expected error",
     "error_bound": "error at most (95 %)",
 }
+_INVALIDATION_HEAD = ("WHEN", "TENANT", "WHO", "WHAT", "REMOVED", "WHY")
+_NARROWING = ("id", "key", "namespace", "tag", "model", "older_than", "similar_to")
 _BACKEND_HEAD = ("BACKEND", "PROVIDER", "STATE", "IN FLIGHT", "QUEUED", "REQUESTS", "ERRORS", "FIRST TOKEN", "MODELS")
 
 
@@ -178,6 +180,31 @@ def _backend_row(one: Mapping[str, Any]) -> Sequence[str]:
         f"{float(str(latency).removesuffix('s')) * 1000:.0f} ms" if latency else "-",
         ", ".join(models[:_MODELS_SHOWN]) + more or "-",
     )
+
+
+def invalidation_lines(found: Iterable[Mapping[str, Any]]) -> list[str]:
+    """A table of invalidations."""
+    return _table(_INVALIDATION_HEAD, [_invalidation_row(one) for one in found])
+
+
+def _invalidation_row(one: Mapping[str, Any]) -> Sequence[str]:
+    asked = one.get("conditions") or {}
+    removed = int(one.get("removed", 0))
+    return (
+        str(one.get("time", ""))[:19].replace("T", " "),
+        str(one.get("tenant", "")),
+        str(one.get("actor", "")),
+        _conditions(asked),
+        "?" if removed < 0 else str(removed),
+        str(asked.get("reason") or "-"),
+    )
+
+
+def _conditions(asked: Mapping[str, Any]) -> str:
+    if asked.get("all"):
+        return "all"
+    named = [f"{name.replace('_', '-')}={asked[name]}" for name in _NARROWING if asked.get(name)]
+    return " ".join(named)
 
 
 def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
