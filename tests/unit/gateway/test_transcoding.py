@@ -135,7 +135,11 @@ def test_gets_and_asking_verbs_only_read() -> None:
 
     assert reads(rule(get="/api/v1/x"))
     assert reads(rule("*", post="/api/v1/x:lookup"))
+    assert reads(rule("*", post="/api/v1/x/preview"))
     assert not reads(rule("*", post="/api/v1/x:invalidate"))
+    assert not reads(rule("*", post="/api/v1/lookup/flush"))
+    assert not reads(rule("*", post="/api/v1/x/{preview}"))
+    assert not reads(rule("*", put="/api/v1/x/preview"))
     assert not reads(rule(delete="/api/v1/x"))
 
 
