@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from synapse_cache.model import Embedding, Entry
+    from synapse_cache.model import Embedding, Entry, Vector
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +85,14 @@ class Page:
     """
 
     refs: tuple[Ref, ...]
+    after: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Leg:
+    """As Page, with the entries themselves and the vectors of their questions."""
+
+    items: tuple[tuple[Entry, Vector], ...]
     after: str = ""
 
 

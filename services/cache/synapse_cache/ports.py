@@ -6,7 +6,7 @@ from collections.abc import AsyncGenerator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 
 if TYPE_CHECKING:
-    from synapse_cache.conditions import Conditions, Page, Ref
+    from synapse_cache.conditions import Conditions, Leg, Page, Ref
     from synapse_cache.feedback import Limit
     from synapse_cache.model import Answer, Caller, Embedding, Entry, Match, Place, Question, Vector
     from synapse_cache.news import Heard, Parcel
@@ -72,6 +72,9 @@ class ExactStore(Protocol):
         asked for, every entry with a prompt meets it.
         """
 
+    async def read(self, tenant: str, refs: Sequence[Ref]) -> list[Entry]:
+        """Those of the entries that still lie under their own keys and are kept, of whatever epoch, in any order."""
+
     async def flush(self, tenant: str, namespace: str | None) -> int:
         """Start a new epoch of the namespace, or of all the tenant's: everything in it is dead at once.
 
@@ -114,6 +117,13 @@ class VectorStore(Protocol):
         It begins and ends with an empty `after` and looks at about `limit` entries at a time; dead epochs may be shown.
         """
 
+    async def walk(self, tenant: str | None, conditions: Conditions, *, now: float, limit: int, after: str = "") -> Leg:
+        """As `select`, with the entries themselves, each once; of likeness nothing is asked here.
+
+        Without a tenant it is every tenant's entries, whatever the conditions. Fewer than `limit` are looked at where
+        they are large.
+        """
+
     async def present(self, tenant: str, entry_ids: Sequence[str]) -> set[str]:
         """Those of the ids that are there, expired or not."""
 
@@ -131,6 +141,9 @@ class VectorStore(Protocol):
 
     async def ping(self) -> None:
         """Return when the store answers and can be searched."""
+
+    async def drop(self) -> None:
+        """Remove the store for good, with all that is in it; there is nothing left to close."""
 
     async def close(self) -> None:
         """Write what is unwritten and let go of every resource."""

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, TypeAlias
 from synapse_cache.ports import StoreUnavailable
 
 if TYPE_CHECKING:
-    from synapse_cache.conditions import Conditions, Page
+    from synapse_cache.conditions import Conditions, Leg, Page
     from synapse_cache.model import Embedding, Entry, Match, Place
     from synapse_cache.ports import Embedder, VectorStore
 
@@ -86,6 +86,12 @@ class VectorSpace:
         """As VectorStore."""
         alike = (conditions.likeness.embedding,) if conditions.likeness is not None else ()
         return await self._opened(*alike).select(tenant, conditions, now=now, limit=limit, after=after)
+
+    async def walk(
+        self, tenant: str | None, conditions: Conditions, *, now: float, limit: int, after: str = ""
+    ) -> Leg:
+        """As VectorStore."""
+        return await self._opened().walk(tenant, conditions, now=now, limit=limit, after=after)
 
     async def present(self, tenant: str, entry_ids: Sequence[str]) -> set[str]:
         """As VectorStore."""

@@ -103,6 +103,12 @@ class MemoryExactStore:
         }
         return Page(tuple(meant.values()), json.dumps(slots[limit - 1]) if len(slots) > limit else "")
 
+    async def read(self, tenant: str, refs: Sequence[Ref]) -> list[Entry]:
+        """As in ExactStore."""
+        found = (self._entries.get((tenant, ref.namespace, ref.key)) for ref in refs)
+        held = (entry for entry, ref in zip(found, refs, strict=True) if entry is not None and entry.id == ref.id)
+        return [entry for entry in held if entry.kept_until > self._clock()]
+
     async def flush(self, tenant: str, namespace: str | None) -> int:
         """As in ExactStore."""
         if namespace is None:

@@ -26,7 +26,7 @@ from collections.abc import Callable, Sequence
 from functools import lru_cache
 from typing import Any, NamedTuple
 
-from synapse_cache.adapters.codec import CorruptEntry, decode, encode
+from synapse_cache.adapters.codec import CorruptEntry, decode, encode, marks_of
 from synapse_cache.adapters.exact_redis_link import Command, RedisLink
 from synapse_cache.adapters.rejected import reject
 from synapse_cache.conditions import Conditions, Page, Ref, ref_of
@@ -175,7 +175,9 @@ class RedisExactStore:
         wanted = f"{self._prefix}:{{{_digest(tenant)}.*}}:x:*"
         cursor, names = await self._link.call("SCAN", after or "0", "MATCH", wanted, "COUNT", limit)
         values = await self._link.call("MGET", *names) if names else ()
-        found = (_entry(value, tenant, None) for value in values if value is not None)
+        marks = marks_of(conditions)
+        likely = (value for value in values if value is not None and all(mark in value for mark in marks))
+        found = (_entry(value, tenant, None) for value in likely)
         meant = {
             entry.id: ref_of(entry)
             for entry in found
@@ -185,6 +187,16 @@ class RedisExactStore:
             and entry.kept_until > self._clock()
         }
         return Page(tuple(meant.values()), "" if cursor == b"0" else cursor.decode())
+
+    async def read(self, tenant: str, refs: Sequence[Ref]) -> list[Entry]:
+        """As in ExactStore."""
+        if not refs:
+            return []
+        names = [self._names(tenant, ref.namespace).entry + ref.key for ref in refs]
+        values = await self._link.call("MGET", *names)
+        pairs = [(_entry(value, tenant, ref.namespace), ref) for value, ref in zip(values, refs, strict=True) if value]
+        now = self._clock()
+        return [entry for entry, ref in pairs if entry is not None and entry.id == ref.id and entry.kept_until > now]
 
     async def flush(self, tenant: str, namespace: str | None) -> int:
         """As in ExactStore; costs the same whatever there is."""

@@ -22,7 +22,7 @@ from synapse_cache.adapters.vectors_embedded_writer import Writer
 from synapse_cache.ports import StoreUnavailable
 
 if TYPE_CHECKING:
-    from synapse_cache.conditions import Conditions, Page
+    from synapse_cache.conditions import Conditions, Leg, Page
     from synapse_cache.model import Entry, Match, Place, Vector
 
 T = TypeVar("T")
@@ -122,6 +122,12 @@ class EmbeddedVectorStore:
             lambda db: selection.select(db, tenant, conditions, now=now, limit=limit, after=int(after or 0))
         )
 
+    async def walk(self, tenant: str | None, conditions: Conditions, *, now: float, limit: int, after: str = "") -> Leg:
+        """As the port says."""
+        return await self._read(
+            lambda db: selection.walk(db, tenant, conditions, now=now, limit=limit, after=int(after or 0))
+        )
+
     async def present(self, tenant: str, entry_ids: Sequence[str]) -> set[str]:
         """As the port says."""
         return await self._read(lambda db: selection.present(db, tenant, entry_ids))
@@ -143,6 +149,12 @@ class EmbeddedVectorStore:
     async def ping(self) -> None:
         """As the port says."""
         await self._read(lambda db: db.execute("SELECT 1 FROM about").fetchone())
+
+    async def drop(self) -> None:
+        """As the port says."""
+        await self.close()
+        with file.explained(self._path):
+            await asyncio.to_thread(file.remove, self._path)
 
     async def close(self) -> None:
         """As the port says."""

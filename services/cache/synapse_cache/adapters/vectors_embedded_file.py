@@ -106,6 +106,17 @@ def lock(path: Path) -> int:
     return descriptor
 
 
+def remove(path: Path) -> None:
+    """Remove the file, which nobody has open, and what SQLite keeps beside it."""
+    held = lock(path)
+    try:
+        for name in (path, *(path.with_name(path.name + suffix) for suffix in ("-wal", "-shm"))):
+            name.unlink(missing_ok=True)
+        path.with_suffix(".lock").unlink(missing_ok=True)
+    finally:
+        os.close(held)
+
+
 def connect(path: Path, *, writing: bool) -> sqlite3.Connection:
     """A connection that any one thread at a time may use."""
     mode = "rwc" if writing else "ro"

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from synapse_cache.conditions import Conditions, Page, ref_of
+from synapse_cache.conditions import Conditions, Leg, Page, ref_of
 from synapse_cache.model import Entry, Match, Place
 
 if TYPE_CHECKING:
@@ -69,6 +70,18 @@ class MemoryVectorStore:
         ]
         return Page(tuple(refs), mine[limit - 1] if len(mine) > limit else "")
 
+    async def walk(self, tenant: str | None, conditions: Conditions, *, now: float, limit: int, after: str = "") -> Leg:
+        """As the port says."""
+        start = tuple(json.loads(after)) if after else ()
+        names = sorted(name for name in self._entries if tenant in {None, name[0]} and name > start)
+        looked_at = [self._entries[name] for name in names[:limit]]
+        items = [
+            (entry, self._spots[_spot(entry)][entry.id][1])
+            for entry in looked_at
+            if entry.semantic_expires_at > now and (tenant is None or conditions.covers_plainly(entry))
+        ]
+        return Leg(tuple(items), json.dumps(names[limit - 1]) if len(names) > limit else "")
+
     async def present(self, tenant: str, entry_ids: Sequence[str]) -> set[str]:
         """As the port says."""
         return {entry_id for entry_id in entry_ids if (tenant, entry_id) in self._entries}
@@ -93,6 +106,10 @@ class MemoryVectorStore:
 
     async def ping(self) -> None:
         """As the port says."""
+
+    async def drop(self) -> None:
+        """As the port says."""
+        self._remove(list(self._entries.values()))
 
     async def close(self) -> None:
         """As the port says."""

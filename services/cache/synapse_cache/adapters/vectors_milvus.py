@@ -15,10 +15,12 @@ import time
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from synapse_cache.adapters import vectors_milvus_rows as rows
 from synapse_cache.adapters.vectors_milvus_link import Address, MilvusLink
 from synapse_cache.adapters.vectors_milvus_stretch import Stretch
-from synapse_cache.conditions import Conditions, Likeness, Page
+from synapse_cache.conditions import Conditions, Leg, Likeness, Page
 from synapse_cache.model import Entry, Match, Place
 from synapse_cache.ports import StoreUnavailable
 
@@ -29,6 +31,7 @@ _log = logging.getLogger("synapse.milvus")
 _SEARCH_BREADTH = 64
 _PAGE = 1000
 _INSERT_ROWS = 64
+_LEG_PIECES = 256
 _DELETED_SECONDS = 60.0
 _DELETED_CAPACITY = 10_000
 
@@ -153,6 +156,33 @@ class MilvusVectorStore:
         )
         return [hit["entity"] for hit in found[0] if hit["distance"] >= likeness.min_similarity]
 
+    async def walk(self, tenant: str | None, conditions: Conditions, *, now: float, limit: int, after: str = "") -> Leg:
+        """As the port says."""
+        stretch = Stretch.read(after)
+        live = rows.live(now) if tenant is None else rows.meeting(tenant, conditions, now)
+        while True:
+            where = f"{live} and {stretch.clause}"
+            firsts = await self._query(where, "owner", "parts", "vector", strong=True, limit=limit)
+            pieces = sum(int(row["parts"]) for row in firsts)
+            if len(firsts) < limit and (pieces <= _LEG_PIECES or len(firsts) <= 1):
+                return Leg(await self._items(firsts), stretch.next(wider=2 * len(firsts) < limit))
+            stretch = stretch.narrower()
+
+    async def _items(self, firsts: Sequence[dict[str, Any]]) -> tuple[tuple[Entry, Vector], ...]:
+        """The entries of first rows (fields owner, parts, vector), read in one exchange."""
+        vectors = {row["owner"]: np.asarray(row["vector"], np.float32) for row in firsts}
+        if not vectors:
+            return ()
+        most = 2 * sum(int(row["parts"]) for row in firsts)  # an entry inserted by two replicas at once is there twice
+        found = await self._query(
+            rows.with_owners(vectors), "owner", "part", "parts", "body", strong=True, limit=max(most, 1)
+        )
+        by_owner: dict[str, list[dict[str, Any]]] = {}
+        for row in found:
+            by_owner.setdefault(row["owner"], []).append(row)
+        entries = ((owner, rows.entry_of(parts)) for owner, parts in by_owner.items())
+        return tuple((entry, vectors[owner]) for owner, entry in entries if entry is not None)
+
     async def present(self, tenant: str, entry_ids: Sequence[str]) -> set[str]:
         """As the port says."""
         pks = {rows.first_pk(tenant, entry_id): entry_id for entry_id in entry_ids}
@@ -176,6 +206,11 @@ class MilvusVectorStore:
     async def ping(self) -> None:
         """As the port says."""
         await self._query(rows.with_pks([""], ["-"]), "pk", strong=False)
+
+    async def drop(self) -> None:
+        """As the port says."""
+        await self._link.call("drop_collection")
+        await self._link.close()
 
     async def close(self) -> None:
         """As the port says."""

@@ -96,6 +96,16 @@ def with_pks(tenants: Iterable[str], pks: Iterable[str]) -> str:
     return f"tenant in {_quoted(hashed('tenant', tenant) for tenant in tenants)} and pk in {_quoted(pks)}"
 
 
+def with_owners(owners: Iterable[str]) -> str:
+    """Filter: every row of entries named by `owner`."""
+    return f"owner in {_quoted(owners)}"
+
+
+def live(now: float) -> str:
+    """Filter: first rows of every live entry of all tenants."""
+    return f"part == 0 and expires_at > {float(now)!r}"
+
+
 def before_epoch(tenant: str, namespace: str | None, epoch: int) -> str:
     """Filter: rows of epochs below `epoch`, of a namespace or of all the tenant's."""
     return " and ".join((of_tenant(tenant), *_in_namespace(tenant, namespace), f"epoch < {epoch:d}"))
