@@ -115,11 +115,7 @@ def _has_candidate(question: Question, found: Found) -> bool:
 
 
 def _would_serve(verdict: Verdict, best: Judged, strictness: float) -> bool:
-    """Whether it would have been served but for a suspension, or for the strictness that audits made.
-
-    The bar falls with the strictness, and the error of what the texts settle rises as it falls.
-    """
+    """Whether it would have been served but for a suspension, or for the strictness that audits made."""
     if best.error is None or verdict.bar is None or strictness <= 0:
         return False
-    error = best.error * strictness if best.sure else best.error
-    return error <= verdict.bar / strictness
+    return best.error <= verdict.bar / strictness
