@@ -87,12 +87,16 @@ class Writer:
     ) -> Entry | None:
         """Accept an answer that passed the write gates; None when the journal cannot take it."""
         entry = self._entry(question, answer, place, policy, exact_only=exact_only)
+        return entry if await self.take_in(entry, embedding) else None
+
+    async def take_in(self, entry: Entry, embedding: Embedding | None = None) -> bool:
+        """Accept an entry as it is; false when the journal cannot take it."""
         try:
             await self._journal.append(entry)
         except OSError as error:
             telemetry.stored("journal_unavailable")
             _log.warning("answer not stored: the journal refused it", extra={"cause": str(error)})
-            return None
+            return False
         known = embedding if entry.prompt is not None else None
         self._recent.add(entry, known, now=self._clock())
         telemetry.stored("stored")
@@ -100,7 +104,16 @@ class Writer:
             self._overflowed = True
         else:
             self._queue.put_nowait((entry, known))
-        return entry
+        return True
+
+    @property
+    def waiting(self) -> int:
+        """How many accepted entries wait to be written, as far as they found room in the queue."""
+        return self._queue.qsize()
+
+    def has_forgotten(self, entry_id: str) -> bool:
+        """Whether an entry was invalidated lately, so that it is written no more."""
+        return entry_id in self._forgotten
 
     def written(self, entry: Entry) -> asyncio.Future[None]:
         """Done once the exact store has `entry`, lately accepted; cancelled when that is given up."""
