@@ -20,6 +20,8 @@ from synapse_cache.model import Entry
 if TYPE_CHECKING:
     from google.protobuf.timestamp_pb2 import Timestamp
 
+    from synapse_cache.conditions import Conditions
+
 _MAGIC = b"SYE1"
 _FRAME = struct.Struct("<4sIIIq")
 _CHECKED_FROM = 8
@@ -73,6 +75,12 @@ def decode(data: bytes) -> Entry:
         head.made_in_ms / 1000,
         _seconds(head.stale_expire_time),
     )
+
+
+def marks_of(conditions: Conditions) -> tuple[bytes, ...]:
+    """Bytes that every encoded entry which meets `conditions` holds: finding them is cheaper than decoding it."""
+    named = (conditions.id, conditions.key, conditions.namespace, conditions.tag, conditions.model)
+    return tuple(text.encode("utf-8", "surrogatepass") for text in named if text)
 
 
 def _head(entry: Entry) -> entry_pb2.Entry:
