@@ -3,21 +3,13 @@
 from __future__ import annotations
 
 import dataclasses
-import secrets
 
 import pytest
 
-from synapse_cache.adapters.exact_memory import MemoryExactStore
-from synapse_cache.adapters.exact_redis import RedisExactStore
 from synapse_cache.conditions import Conditions, Likeness, ref_of
 from synapse_cache.model import Embedding, Place
-from tests.support.clock import Clock
-from tests.support.entries import an_entry
-from tests.support.redis_servers import BINARIES
+from tests.contract.cache.conftest import ALIAS, HERE, HOUR, KEY, OTHER_ALIAS
 
-HERE = Place("acme", "default")
-KEY, ALIAS, OTHER_ALIAS = "a" * 64, "c" * 64, "d" * 64
-HOUR = 3600.0
 ANYTHING = Conditions()
 NASTY = [
     ("a:b", "c", "a", "b:c"),
@@ -32,34 +24,6 @@ NASTY = [
     ("x" * 10_000, "y", "x" * 9_999, "xy"),
     ("*", "default", "acme", "default"),
 ]
-
-
-@pytest.fixture
-def clock():
-    return Clock()
-
-
-@pytest.fixture(params=["memory", *BINARIES])
-async def store(request, clock, redis_servers):
-    if request.param == "memory":
-        yield MemoryExactStore(clock=clock)
-        return
-    url = redis_servers(request.param).url
-    store = RedisExactStore.open(url, prefix=f"t-{secrets.token_hex(6)}", socket_timeout_seconds=5, clock=clock)
-    yield store
-    await store.close()
-
-
-@pytest.fixture
-def entry_at(store, clock):
-    """Makes an entry of a place's current epoch that lives for an hour."""
-
-    async def make(place=HERE, **changes):
-        _, epoch = await store.get(place, "0")
-        home = {"tenant": place.tenant, "namespace": place.namespace, "epoch": epoch}
-        return an_entry(**{"created_at": clock(), "expires_at": clock() + HOUR, "key": KEY} | home | changes)
-
-    return make
 
 
 async def test_nothing_is_found_in_an_empty_store(store):
@@ -115,58 +79,6 @@ async def test_expiry_hides_an_entry_and_its_aliases_at_once(store, entry_at, cl
     for key in (KEY, ALIAS):
         assert (await store.get(HERE, key))[0] is None
     assert await store.find("acme", entry.id) is None
-
-
-@pytest.fixture
-async def kept(store, entry_at, clock):
-    """An entry that ends in an hour and is kept for another one, with an alias."""
-    entry = await entry_at(stale_until=clock() + 2 * HOUR)
-    await store.put(entry, alias_keys=[ALIAS])
-    return entry
-
-
-async def test_an_entry_that_is_kept_past_its_end_is_found_only_by_who_wants_it_stale(store, kept, clock):
-    assert (await store.get(HERE, KEY, stale=True))[0] == kept
-    clock.advance(HOUR)
-    for key in (KEY, ALIAS):
-        assert (await store.get(HERE, key))[0] is None
-        assert (await store.get(HERE, key, stale=True))[0] == kept
-    assert await store.find("acme", kept.id) == kept
-
-
-async def test_a_kept_entry_goes_at_the_end_of_its_stale_life(store, kept, clock):
-    clock.advance(2 * HOUR)
-    for key in (KEY, ALIAS):
-        assert (await store.get(HERE, key, stale=True))[0] is None
-    assert await store.find("acme", kept.id) is None
-
-
-async def test_an_entry_past_its_end_that_is_still_of_use_is_stored(store, kept, clock):
-    clock.advance(HOUR)
-    await store.put(kept, alias_keys=[OTHER_ALIAS])
-    assert (await store.get(HERE, OTHER_ALIAS, stale=True))[0] == kept
-
-
-async def test_a_flush_kills_what_is_kept(store, kept, clock):
-    clock.advance(HOUR)
-    await store.flush("acme", "default")
-    assert (await store.get(HERE, KEY, stale=True))[0] is None
-
-
-@pytest.mark.parametrize("by_key", [True, False])
-async def test_what_is_kept_can_be_deleted(store, kept, clock, by_key):
-    clock.advance(HOUR)
-    gone = store.delete_key(HERE, KEY) if by_key else store.delete("acme", kept.id)
-    assert await gone == kept
-    for key in (KEY, ALIAS):
-        assert (await store.get(HERE, key, stale=True))[0] is None
-
-
-async def test_a_fresh_entry_replaces_a_stale_one(store, kept, entry_at, clock):
-    clock.advance(HOUR)
-    fresh = await entry_at(id="fresh")
-    await store.put(fresh)
-    assert (await store.get(HERE, KEY, stale=True))[0] == fresh
 
 
 async def test_an_alias_has_the_remaining_life_of_its_entry(store, entry_at, clock):
