@@ -25,8 +25,8 @@ Traits: TypeAlias = tuple[float, float]
 MOST_VERDICTS = 1_000
 # Means and spreads of the intercept, of the calibrated logit's weight and of the record's, found on unseen sets.
 _MEAN = (0.0, 1.0, 0.5)
-_SPREAD = (1.5, 0.3, 0.3)
-_CAUTION = 1.0
+_SPREAD = (1.0, 0.3, 0.3)
+_CAUTION = 0.5
 _STEPS = 12
 _STILL = 1e-6
 _FURTHEST = 30.0

@@ -26,7 +26,7 @@ def test_sure_traffic_leaves_room_for_bolder_answers() -> None:
     for _ in range(200):
         budget.note(0.001)
         budget.note(None)
-    for _ in range(40):
+    for _ in range(10):
         budget.note(0.05)
     assert budget.bar(0.01) > 0.01
 
