@@ -77,7 +77,7 @@ def strictest(lives: Iterable[Life]) -> Life:
 
 _MOVING = (
     r"(?:weather|temperature(?=\s(?:outside|right|now|today|tonight|tomorrow|currently|in\s(?!the\b|a\b|degrees|celsius"
-    r"|fahrenheit|kelvin)))|forecast|traffic|headlines|news|the\sscore|standings|(?:game|match|football|nba|nfl|cricket)"
+    r"|fahrenheit|kelvin)))|forecast|traffic|headlines|(?<!fake\s)news|the\sscore|standings|(?:game|match|football|nba|nfl|cricket)"
     r"\sscores?|(?:stock|share|bitcoin|btc|ethereum|eth|crypto\w*|gold|silver|oil|gas|petrol|fuel)\s(?:price|quote)s?"
     r"|stock\smarket|exchange\srates?|price\sof\s(?:bitcoin|btc|ethereum|eth|gold|silver|oil|gas|petrol)"
     r"|air\squality|pollen|election\sresults?)"
@@ -101,7 +101,8 @@ _LIVE = re.compile(
 )
 _HOURLY = re.compile(
     rf"""\b(?:
-      {_WHAT_IS}(?:[\w'’-]{{1,20}}\s){{0,4}}{_MOVING}\b(?!\s(?:is|was|are|were|applied|used|wrong|mean|means)\b)
+      {_WHAT_IS}(?:[\w'’-]{{1,20}}\s){{0,4}}{_MOVING}\b(?!\s(?:is|was|are|were|applied|used|wrong|mean|means|balloon|station|vane|app|api
+        |pattern|map|channel|radar|system)s?\b)
     | (?:current|latest|breaking|up-to-date|today['’]?s|tonight['’]?s|live)\s(?:[\w'’-]{{1,20}}\s){{0,3}}{_MOVING}\b
     | {_MOVING}(?:\s[\w'’]{{1,20}}){{0,4}}\s(?:today|now|tonight|tomorrow|currently
         |this\s(?:week(?:end)?|morning|afternoon|evening|hour)|next\sweek|yesterday)\b
