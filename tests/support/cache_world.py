@@ -232,6 +232,30 @@ async def _a_store(common: VectorStore | None, _fingerprint: str, _dimension: in
     return common or MemoryVectorStore()
 
 
+async def _stores(common: Together, embedder: HashingEmbedder) -> Stores:
+    space = VectorSpace(embedder, partial(_a_store, common.vectors))
+    await space.open()
+    guards = [Guard(n, budget_seconds=1, failures=(StoreUnavailable,)) for n in ("redis", "vectors", "embed")]
+    return Stores(common.exact, space, embedder, *guards)
+
+
+async def _invalidation(
+    common: Together, stores: Stores, holdings: Holdings, journal: MemoryJournal
+) -> tuple[Invalidation, Broadcast]:
+    """What takes answers back, and what hears of it, caught up."""
+    replica, removal = secrets.token_hex(4), Removal(stores, holdings, clock=common.clock)
+    space = stores.vectors
+    broadcast = Broadcast(common.trail, holdings, removal, space, journal, replica=replica, clock=common.clock)
+    await broadcast.catch_up(seconds=1)
+    return Invalidation(stores, holdings, removal, common.trail, replica=replica, clock=common.clock), broadcast
+
+
+def _feedback(common: Together, invalidation: Invalidation, trust: Trust, traces: Traces) -> Feedback:
+    ledger = MemoryFeedbackLedger(clock=common.clock)
+    rules = FeedbackRules()
+    return Feedback(invalidation, common.exact, trust, traces, ledger=ledger, rules=rules, clock=common.clock)
+
+
 @asynccontextmanager
 async def cache_world(
     *,
@@ -245,24 +269,17 @@ async def cache_world(
     pad_hits_seconds: float = 0.0,
 ) -> AsyncIterator[CacheWorld]:
     """The cache running in this process; one of several replicas of it where they are `together`."""
-    common = together or Together()
-    clock, embedder, upstream, exact = common.clock, HashingEmbedder(), common.upstream, common.exact
-    space = VectorSpace(embedder, partial(_a_store, common.vectors))
-    await space.open()
-    guards = [Guard(n, budget_seconds=1, failures=(StoreUnavailable,)) for n in ("redis", "vectors", "embed")]
-    stores = Stores(exact, space, embedder, *guards)
-    journal, trust = MemoryJournal(), Trust()
+    common, embedder = together or Together(), HashingEmbedder()
+    clock, upstream, stores = common.clock, common.upstream, await _stores(common, embedder)
+    journal, trust, stats = MemoryJournal(), Trust(), Stats()
     thresholds = ThresholdBook(Thresholds(0.5, 0.5, 3600, 7200), MemoryThresholdStore())
-    recent = RecentWrites(capacity=100, seconds=60)
-    near, recalls = NearCache(capacity=near_entries), Recalls()
+    recent, near, recalls = RecentWrites(capacity=100, seconds=60), NearCache(capacity=near_entries), Recalls()
     writer = Writer(stores, journal, recent, WriteRules(thresholds, semantic), recalls=recalls, clock=clock)
-    decision = VerifiedDecision(CALIBRATION, unsure)
-    rules = LookupRules(thresholds, semantic, 8)
+    decision, rules = VerifiedDecision(CALIBRATION, unsure), LookupRules(thresholds, semantic, 8)
     lookup = Lookup(stores, decision, trust, recent, rules, near=near, recalls=recalls, clock=clock)
     sharing = Sharing(common.leases, stores, writer, common.rules) if together else None
-    stats, traces = Stats(), Traces(MemoryTraceStore(clock=clock), clock=clock)
+    traces, limit = Traces(MemoryTraceStore(clock=clock), clock=clock), Probing(probing or ProbingRules(), clock=clock)
     checks = Checks(Checked(trust, thresholds, stores, writer, upstream, common.trust_store, clock, judge))
-    limit = Probing(probing or ProbingRules(), clock=clock)
     cache = ReadThrough(
         lookup,
         writer,
@@ -276,13 +293,9 @@ async def cache_world(
         probing=limit,
         clock=clock,
     )
-    replica, holdings = secrets.token_hex(4), Holdings(recent, writer, lookup, near=near, recalls=recalls)
-    removal = Removal(stores, holdings, clock=clock)
-    broadcast = Broadcast(common.trail, holdings, removal, space, journal, replica=replica, clock=clock)
-    invalidation = Invalidation(stores, holdings, removal, common.trail, replica=replica, clock=clock)
-    ledger = MemoryFeedbackLedger(clock=clock)
-    feedback = Feedback(invalidation, exact, trust, traces, ledger=ledger, rules=FeedbackRules(), clock=clock)
-    await broadcast.catch_up(seconds=1)
+    holdings = Holdings(recent, writer, lookup, near=near, recalls=recalls)
+    invalidation, broadcast = await _invalidation(common, stores, holdings, journal)
+    feedback = _feedback(common, invalidation, trust, traces)
     hearing = {"broadcast": broadcast.run, "sweeps": broadcast.sweep, **({"sharing": sharing.run} if sharing else {})}
     async with background(writer=writer.run, **checks.work, **hearing):
         yield CacheWorld(

@@ -107,11 +107,7 @@ async def _cache(settings: CacheSettings, mesh: MeshSettings) -> AsyncIterator[t
         stack.push_async_callback(stores.exact.close)
         journal = await _open_journal(settings)
         stack.push_async_callback(journal.close)
-        recent = RecentWrites(
-            capacity=settings.overlay_entries,
-            seconds=settings.overlay_seconds,
-            visible_after_seconds=_MILVUS_LAG_SECONDS if settings.vectors == "milvus" else 0.0,
-        )
+        recent = _recent(settings)
         thresholds = await stack.enter_async_context(threshold_book(settings))
         near, recalls = near_cache(settings), Recalls()
         writer = Writer(stores, journal, recent, WriteRules(thresholds, settings.semantic), recalls=recalls)
@@ -161,6 +157,14 @@ async def _cache(settings: CacheSettings, mesh: MeshSettings) -> AsyncIterator[t
 def _check(settings: CacheSettings) -> None:
     if settings.vectors == "milvus" and not settings.milvus_endpoint:
         raise SettingsError("cache.vectors is 'milvus' but cache.milvus_endpoint is empty: give it host:port")
+
+
+def _recent(settings: CacheSettings) -> RecentWrites:
+    return RecentWrites(
+        capacity=settings.overlay_entries,
+        seconds=settings.overlay_seconds,
+        visible_after_seconds=_MILVUS_LAG_SECONDS if settings.vectors == "milvus" else 0.0,
+    )
 
 
 async def _open_journal(settings: CacheSettings) -> FileJournal:
