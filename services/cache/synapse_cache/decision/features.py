@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import lru_cache
@@ -17,25 +18,33 @@ from synapse_cache.decision.wrappers import Ask, strip
 
 ANALYSIS_CACHE_PROMPTS = 2048
 MAX_ANALYSED_CHARS = 4000
+_SHARED_WORDS = 2
 
 # An e-mail address, a long account or card number, an IBAN: the answer is about that one person or account.
 _PRIVATE = re.compile(
-    r"[\w.+-]+@[\w-]+\.[\w.]+|\b\d{9,}\b|\b(?:\d{4}[ -]){3}\d{3,4}\b|\b\d{3}-\d{2}-\d{4}\b"
+    r"[\w+-]@[\w-]+\.\w|\b\d{9,}\b|\b(?:\d{4}[ -]){3}\d{3,4}\b|\b\d{3}-\d{2}-\d{4}\b"
     r"|\b[A-Z]{2}\d{2}(?: ?[A-Z0-9]{4}){3,}",
 )
 _DIGIT_OR_AT = re.compile(r"[\d@]")
+_PUNCTUATION = frozenset("¿¡。？！、，；：．・「」『』（）؟،؛।॥…")
+"""Marks that end or frame a sentence in other scripts; like ours they say nothing of what is asked."""
 _WORDS = re.compile(r"[^\W\d_]+")
 
 
 @dataclass(frozen=True, slots=True)
 class TextFeatures:
-    """What one prompt asks, in comparable form; tuples are sorted where order carries no meaning."""
+    """What one prompt asks, in comparable form; tuples are sorted where order carries no meaning.
+
+    `english` says that the English rules apply, `clear` that nothing else is likely: a few words in plain letters may
+    be of any language.
+    """
 
     text: str
     literal: tuple[str, ...]
     comparable: bool
     private: bool
     english: bool
+    clear: bool
     code: tuple[str, ...]
     quoted: tuple[str, ...]
     tags: tuple[str, ...]
@@ -59,6 +68,7 @@ def analyse(text: str) -> TextFeatures:
         comparable=comparable,
         private=_DIGIT_OR_AT.search(text) is not None and _PRIVATE.search(text) is not None,
         english=english,
+        clear=english and _is_clear(parts.plain),
         code=parts.code,
         quoted=parts.quoted,
         tags=parts.tags,
@@ -69,7 +79,10 @@ def analyse(text: str) -> TextFeatures:
 
 def _literal(plain: str) -> tuple[str, ...]:
     """The words and symbols of a text as they stand, but for case; dashes and punctuation apart."""
-    return tuple(spelling for kind, spelling in tokens(plain.casefold()) if kind not in ("break", "joint"))
+    found = tokens(unicodedata.normalize("NFC", plain).casefold())
+    return tuple(
+        spelling for kind, spelling in found if kind not in {"break", "joint"} and spelling not in _PUNCTUATION
+    )
 
 
 def _is_english(plain: str) -> bool:
@@ -82,6 +95,14 @@ def _is_english(plain: str) -> bool:
     if foreign:
         return native > foreign
     return native > 0 or len(words) <= 3 or any(known(word) for word in words)
+
+
+def _is_clear(plain: str) -> bool:
+    """Whether a text that may be English is hardly anything else: by a word of it alone, or two that others share."""
+    words = _WORDS.findall(plain.lower())
+    if any(word in lex.ENGLISH_ALONE for word in words):
+        return True
+    return sum(word in lex.ENGLISH_MARKERS or known(word) for word in words) >= _SHARED_WORDS
 
 
 def _count(words: Iterable[str], markers: frozenset[str]) -> int:

@@ -144,6 +144,11 @@ ENGLISH_MARKERS = word_set(
     "my your me i you we it for on with from at by not or an be have has this that there please between than about "
     "if get show find list give tell explain describe write make most all any"
 )
+# Those of them that hardly any other language has, so that one is enough.
+ENGLISH_ALONE = word_set(
+    "the of what which who when where why how does did can could should would my your with from not this that there "
+    "please between than about are is it any get show find tell explain describe write make"
+)
 FOREIGN_MARKERS = (
     word_set(
         "der die das und ist nicht ein eine einen wie wo warum wer den dem zu mit für auf von im sie ich wir ihr sind "

@@ -48,7 +48,7 @@ def screen(asked: TextFeatures, stored: TextFeatures) -> Screened:
     reason = veto(asked, stored)
     if reason is None:
         return Screened()
-    if reason in _FINAL:
+    if reason in _FINAL or not (asked.clear and stored.clear):  # the verifier knows English only
         return Screened(final=reason)
     rivalry = _rivalry(asked, stored)
     return Screened(final=rivalry) if rivalry else Screened(doubt=reason)
