@@ -87,12 +87,14 @@ def sorted_json(text: str) -> str:
 
 
 def _leave_out(copy: GenerationRequest) -> None:
-    if copy.HasField("caller"):
-        for field, _ in copy.caller.ListFields():
-            if field.full_name in LEFT_OUT:
-                copy.caller.ClearField(field.name)
-        if not copy.caller.ByteSize():
-            copy.ClearField("caller")
+    if not copy.HasField("caller"):
+        return
+    caller: Message = copy.caller
+    for field, _ in caller.ListFields():
+        if field.full_name in LEFT_OUT:
+            caller.ClearField(field.name)
+    if not caller.ByteSize():
+        copy.ClearField("caller")
 
 
 def _plain_sampling(copy: GenerationRequest) -> None:
