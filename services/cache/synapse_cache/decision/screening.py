@@ -48,10 +48,21 @@ def screen(asked: TextFeatures, stored: TextFeatures) -> Screened:
     reason = veto(asked, stored)
     if reason is None:
         return Screened()
-    if reason in _FINAL or not (asked.clear and stored.clear):  # the verifier knows English only
+    if reason in _FINAL or not _english(asked, stored):  # the verifier knows English only
         return Screened(final=reason)
     rivalry = _rivalry(asked, stored)
     return Screened(final=rivalry) if rivalry else Screened(doubt=reason)
+
+
+def _english(one: TextFeatures, other: TextFeatures) -> bool:
+    """Whether both are clearly English, or one is and the other, a few words, says at least half of them there, too."""
+    if one.clear and other.clear:
+        return True
+    if not (one.clear or other.clear):
+        return False
+    clear, short = (one, other) if one.clear else (other, one)
+    words = set(short.clause.words)
+    return bool(words) and 2 * len(words & set(clear.clause.words)) >= len(words)
 
 
 def _rivalry(asked: TextFeatures, stored: TextFeatures) -> VetoReason | None:
