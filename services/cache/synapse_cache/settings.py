@@ -103,6 +103,14 @@ class CoalescingSettings(Section):
     """How long after a replica's death its calls are waited for, at most; a living one renews them."""
 
 
+class TransferSettings(Section):
+    """How entries are brought in from elsewhere."""
+
+    import_per_second: float = Field(default=100, gt=0, le=10_000)
+    """How many entries a replica takes in a second, so that imports leave room for requests; each needs an embedding
+    unless it brings its vector."""
+
+
 class CacheSettings(Section):
     """How the cache listens, where it stores, and what it may reuse."""
 
@@ -189,3 +197,4 @@ class CacheSettings(Section):
     log: LogSettings = LogSettings()
     feedback: FeedbackSettings = FeedbackSettings()
     trust: TrustSettings = TrustSettings()
+    transfer: TransferSettings = TransferSettings()

@@ -15,6 +15,7 @@ _LOOKUP_SECONDS = Histogram(
     buckets=(0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1),
 )
 _STORES = Counter("synapse_cache_stores_total", "Answers by whether they were accepted for storing.", ["result"])
+_IMPORTS = Counter("synapse_cache_imported_entries_total", "Entries brought in, by what became of them.", ["result"])
 _FAILURES = Counter("synapse_cache_dependency_failures_total", "Calls that a dependency failed.", ["dependency"])
 _COLLAPSED = Counter("synapse_cache_collapsed_total", "Requests that shared a backend call begun by another.")
 _SHADOW_HITS = Counter("synapse_cache_shadow_hits_total", "Hits by meaning that were decided and not served.")
@@ -117,6 +118,11 @@ def _children(status: str, tier: str, reason: str) -> tuple[Counter, Histogram]:
 def stored(result: str) -> None:
     """Count one answer: "stored", or why it was not."""
     _STORES.labels(result).inc()
+
+
+def imported(result: str) -> None:
+    """Count one entry that was brought in: "imported", "unchanged", "expired" or "refused"."""
+    _IMPORTS.labels(result).inc()
 
 
 def dependency_failed(name: str) -> None:
