@@ -74,17 +74,9 @@ def _streams(args: argparse.Namespace) -> None:
 
 
 def _time(args: argparse.Namespace) -> None:
-    from scripts.verifier.score import Scorer
+    from scripts.verifier.timing import show
 
-    scorer = Scorer(args.model, Encoder(args.minilm / "tokenizer.json"))
-    text = "how do I change the delivery address of an order that I placed yesterday evening"
-    candidates = [
-        (text, f"can I still change where my parcel {number} is delivered after I have ordered it")
-        for number in range(4)
-    ]
-    for together in (True, False):
-        taken = scorer.milliseconds(candidates, together=together)
-        print(f"4 candidates, {'one batch' if together else 'one by one'}: {taken:.1f} ms")
+    show(args.quality, args.folder)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -117,6 +109,7 @@ def _parser() -> argparse.ArgumentParser:
     for name, run, what in (
         ("calibrate", _calibrate, "fit calibration.json for verifier.onnx, on groups that no training saw"),
         ("measure", _measure, "recall on the yardstick's pairs"),
+        ("time", _time, "CPU time of decisions on the yardstick's streams"),
         ("streams", _streams, "closed-loop replays of the yardstick's streams at several budgets"),
     ):
         command = commands.add_parser(name, help=what)
@@ -124,13 +117,9 @@ def _parser() -> argparse.ArgumentParser:
         command.add_argument("--folder", type=Path, default=FOLDER, help="folder of verifier.onnx and its calibration")
         command.add_argument("--report", type=Path, help="JSON file")
         command.add_argument("--seeds", type=int, default=5)
-        command.add_argument("--audits", type=float, default=0.03, help="share of hits that are audited")
+        command.add_argument("--audits", type=float, default=0.02, help="share of hits that are audited")
         command.add_argument("--everything", action="store_true", help="whole dev halves, seen in training or not")
         command.set_defaults(run=run)
-    command = commands.add_parser("time", help="CPU time of four candidates")
-    command.add_argument("--minilm", type=Path, required=True)
-    command.add_argument("--model", type=Path, required=True)
-    command.set_defaults(run=_time)
     return parser
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,10 +19,3 @@ def pad(batch: Sequence[Encoded]) -> tuple[NDArray[np.int64], NDArray[np.int64],
         kinds[row, : len(one.kinds)] = one.kinds
         mask[row, : len(one.ids)] = 1
     return ids, kinds, mask
-
-
-def by_length(encoded: Sequence[Encoded], size: int) -> Iterator[list[int]]:
-    """Batches of places, texts of like length together."""
-    order = sorted(range(len(encoded)), key=lambda place: len(encoded[place].ids))
-    for start in range(0, len(order), size):
-        yield order[start : start + size]

@@ -23,8 +23,7 @@ from synapse_cache.decision.verdict import Judged, Standing
 from synapse_cache.evidence import Evidence, Source
 from synapse_cache.experience import Experience
 
-AUDIT_SHARE = 0.03
-_FIRST_AUDITS, _FIRST_FACTOR = 30, 3
+AUDIT_SHARE = 0.02
 _CANDIDATES = 8
 _LOWEST_COSINE = 0.7
 
@@ -60,7 +59,6 @@ class Replay:
         self._rng = random.Random(seed)  # noqa: S311  # no secret
         self._stored: list[int] = []
         self._records: dict[str, list[int]] = {}
-        self._audited = 0
         self._judged: Judged | None = None
         self._loop = asyncio.new_event_loop()
         self.candidate: int | None = None
@@ -111,10 +109,7 @@ class Replay:
         return await self._decision.decide(self._texts[place], candidates, standing)
 
     def _is_audited(self) -> bool:
-        share = self._audits * (_FIRST_FACTOR if self._audited < _FIRST_AUDITS else 1)
-        audited = self._rng.random() < share
-        self._audited += audited
-        return audited
+        return self._rng.random() < self._audits
 
 
 def make(rows: Sequence[dict[str, Any]], seed: int) -> Replay:

@@ -77,7 +77,7 @@ def judge(
     folder: Path,
     *,
     seeds: int = 5,
-    audits: float = 0.03,
+    audits: float = 0.02,
     everything: bool = False,
     report: Path | None = None,
 ) -> list[Run]:

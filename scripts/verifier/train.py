@@ -16,7 +16,7 @@ from scripts.verifier import network
 from scripts.verifier.encode import pad
 from scripts.verifier.pairs import Pair
 
-from synapse_cache.adapters.verifier_encoding import Encoded, Encoder
+from synapse_cache.adapters.verifier_encoding import Encoder
 
 _BUCKET_BATCHES = 24
 _CHECKPOINT_STEPS = 500
@@ -114,17 +114,3 @@ def _wait(pause: Path | None) -> float:
     while pause is not None and pause.exists():
         time.sleep(2)
     return time.monotonic() - started
-
-
-def predict(weights: network.Weights, encoded: Sequence[Encoded], *, batch: int = 64) -> list[float]:
-    """Logits of encoded pairs, without training."""
-    from scripts.verifier.encode import by_length
-
-    torch: Any = import_module("torch")
-    logits = [0.0] * len(encoded)
-    with torch.inference_mode():
-        for places in by_length(encoded, batch):
-            ids, kinds, mask = (torch.from_numpy(array) for array in pad([encoded[place] for place in places]))
-            for place, logit in zip(places, network.forward(weights, ids, kinds, mask).tolist(), strict=True):
-                logits[place] = logit
-    return logits
