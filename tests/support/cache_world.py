@@ -28,6 +28,8 @@ from synapse_cache.adapters.vectors_memory import MemoryVectorStore
 from synapse_cache.backfill import Backfill
 from synapse_cache.broadcast import Broadcast
 from synapse_cache.decision import Calibration, VerifiedDecision
+from synapse_cache.decision.verified import Ask
+from synapse_cache.explaining import Explaining
 from synapse_cache.feedback import Feedback, FeedbackRules
 from synapse_cache.followers import Follower
 from synapse_cache.holdings import Holdings
@@ -36,6 +38,7 @@ from synapse_cache.lookup import Lookup, LookupRules, Stores
 from synapse_cache.model import Answer, Caller, Embedding, Outcome, Place, Policy, Question
 from synapse_cache.near import NearCache
 from synapse_cache.overlay import RecentWrites
+from synapse_cache.pairs import Pairs
 from synapse_cache.ports import ExactStore, Judge, StoreUnavailable, TrustStore, VectorStore
 from synapse_cache.privacy import PersonalData
 from synapse_cache.probing import Probing, ProbingRules
@@ -185,6 +188,8 @@ class CacheWorld:
     feedback: Feedback
     checks: Checks
     broadcast: Broadcast
+    explaining: Explaining
+    recalls: Recalls
 
     async def ask(
         self,
@@ -265,6 +270,7 @@ async def cache_world(
     followers: Sequence[Follower] = (),
     together: Together | None = None,
     judge: Judge | None = None,
+    verify: Ask = unsure,
     probing: ProbingRules | None = None,
     pad_hits_seconds: float = 0.0,
 ) -> AsyncIterator[CacheWorld]:
@@ -275,7 +281,7 @@ async def cache_world(
     thresholds = ThresholdBook(Thresholds(0.5, 0.5, 3600, 7200), MemoryThresholdStore())
     recent, near, recalls = RecentWrites(capacity=100, seconds=60), NearCache(capacity=near_entries), Recalls()
     writer = Writer(stores, journal, recent, WriteRules(thresholds, semantic), recalls=recalls, clock=clock)
-    decision, rules = VerifiedDecision(CALIBRATION, unsure), LookupRules(thresholds, semantic, 8)
+    decision, rules = VerifiedDecision(CALIBRATION, verify, seconds=5), LookupRules(thresholds, semantic, 8)
     lookup = Lookup(stores, decision, trust, recent, rules, near=near, recalls=recalls, clock=clock)
     sharing = Sharing(common.leases, stores, writer, common.rules) if together else None
     traces, limit = Traces(MemoryTraceStore(clock=clock), clock=clock), Probing(probing or ProbingRules(), clock=clock)
@@ -316,4 +322,6 @@ async def cache_world(
             feedback,
             checks,
             broadcast,
+            Explaining(cache, lookup, Pairs(lookup, decision, stores, trust.kinship), trust, thresholds),
+            recalls,
         )

@@ -27,14 +27,17 @@ from synapse_cache.assembly.privacy import opened_probing, question_rules
 from synapse_cache.assembly.serving import coalescing, opened_sharing, serving_rules
 from synapse_cache.assembly.thresholds import threshold_book
 from synapse_cache.backfill import Backfill
+from synapse_cache.explaining import Explaining
 from synapse_cache.holdings import Holdings
 from synapse_cache.lookup import Lookup, LookupRules, Stores
 from synapse_cache.overlay import RecentWrites
+from synapse_cache.pairs import Pairs
 from synapse_cache.ports import StoreUnavailable
 from synapse_cache.read_through import ReadThrough
 from synapse_cache.recalls import Recalls
 from synapse_cache.report import Report
 from synapse_cache.rpc.entries import EntriesRpc
+from synapse_cache.rpc.explain import ExplainRpc
 from synapse_cache.rpc.feedback import FeedbackRpc
 from synapse_cache.rpc.invalidations import InvalidationsRpc
 from synapse_cache.rpc.serving import ServingRpc
@@ -141,8 +144,10 @@ async def _cache(settings: CacheSettings, mesh: MeshSettings) -> AsyncIterator[t
             sharing=sharing,
             probing=probing,
         )
+        pairs = Pairs(lookup, decision, stores, trust.kinship)
         yield (
             ServingRpc(cache, question_rules(settings)),
+            ExplainRpc(Explaining(cache, lookup, pairs, trust, thresholds), question_rules(settings)),
             EntriesRpc(invalidation, embedder=lambda: space.fingerprint),
             InvalidationsRpc(invalidation, broadcast),
             StatisticsRpc(Report(stats, stores, journal, space)),

@@ -77,6 +77,12 @@ class Probing:
         for asker, per_minute in self._askers(question, caller) if near else ():
             self._spend(asker, sum(self._meets(asker, entry_id) for entry_id in near), per_minute)
 
+    def explained(self, question: Question, found: Found, caller: Caller) -> None:
+        """Charge what an explanation told `caller`: each candidate, near or not, and each time, for it has figures."""
+        told = len(found.result.considered)
+        for asker, per_minute in self._askers(question, caller) if told else ():
+            self._spend(asker, told, per_minute)
+
     def served(self, question: Question, found: Found, _outcome: Outcome, _policy: Policy, caller: Caller) -> None:
         """As Follower."""
         self.looked(question, found, caller)
