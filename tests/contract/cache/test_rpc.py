@@ -177,8 +177,10 @@ async def test_a_truncated_answer_is_not_stored(door: Door) -> None:
 
 async def test_entries_are_shown_and_removed_inside_their_tenant_only(door: Door) -> None:
     entry_id = (await door.ask()).outcome.entry_id
-    shown = await door.stub.GetEntry(wire.GetEntryRequest(id=entry_id), **door.as_())
+    shown = await door.stub.GetEntry(wire.GetEntryRequest(id=entry_id), **door.as_(Role.OPERATOR))
     assert (shown.entry.prompt, shown.entry.tenant) == ("What is the capital of France?", "acme")
+    hidden = await door.stub.GetEntry(wire.GetEntryRequest(id=entry_id), **door.as_(Role.VIEWER))
+    assert (hidden.entry.prompt, hidden.entry.tenant) == ("", "acme")
     with pytest.raises(errors.NotFound), own_errors():
         await door.stub.GetEntry(wire.GetEntryRequest(id=entry_id), **door.as_(tenant="globex"))
     with pytest.raises(errors.NotFound), own_errors():

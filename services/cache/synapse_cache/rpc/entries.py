@@ -11,6 +11,7 @@ from synapse.cache.v1 import cache_pb2 as wire
 from synapse.cache.v1 import invalidation_pb2
 from synapse_cache.adapters import messages, orders
 from synapse_cache.rpc.checks import no_entry, require_operator, tenant_of
+from synapse_runtime.identity import Role
 
 if TYPE_CHECKING:
     from synapse_cache.invalidation import Invalidation
@@ -29,7 +30,10 @@ class EntriesRpc:
         entry = await self.invalidation.get(call.identity.tenant, request.id)
         if entry is None or max(entry.expires_at, entry.semantic_expires_at) <= time.time():
             raise no_entry(request.id)
-        return wire.GetEntryResponse(entry=messages.entry_of(entry, self.embedder()))
+        reply = wire.GetEntryResponse(entry=messages.entry_of(entry, self.embedder()))
+        if call.identity.role is Role.VIEWER:  # who got the answer by meaning may know its id, and not what was asked
+            reply.entry.ClearField("prompt")
+        return reply
 
     async def delete_entry(self, request: wire.DeleteEntryRequest, call: Call) -> wire.DeleteEntryResponse:
         """Remove one entry of the caller's tenant."""
