@@ -8,6 +8,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
 
+from synapse_cache import time_words
+
 _DAY_SECONDS = 86_400.0
 _LONGEST_END = 600
 """Of a longer text only this much of its beginning and of its end is read: the question stands there."""
@@ -143,46 +145,15 @@ _WHEN_TOLD = re.compile(
 )
 """In what somebody tells of themselves, the words of time say when it happened, not which day's answer is wanted."""
 
-_OTHER_MOVING = re.compile(
-    r"\b(?:wetter|wettervorhersage|nachrichten|aktienkurs|wechselkurs|météo|actualités|cours\sde|taux\sde\schange"
-    r"|qué\stiempo|pronóstico|noticias|tipo\sde\scambio|cotización|previsão|notícias|câmbio|cotação|che\stempo|meteo"
-    r"|notizie|tasso\sdi\scambio|het\sweer|nieuws|wisselkoers|pogoda|wiadomości|kurs|hava\sdurumu|haberler|döviz"
-    r"|погода|новости|курс)\b|天气|天氣|新闻|新聞|汇率|股价|天気|ニュース|為替|株価|날씨|뉴스|환율|주가|الطقس|الأخبار|سعر"
-    r"|मौसम|समाचार|भाव|几点|幾點|何時|몇\s?시|wie\sspät|wie\sviel\suhr|quelle\sheure|qué\shora|que\shoras|che\sor[ae]"
-    r"|hoe\slaat|która\sgodzina|saat\skaç|который\sчас|الساعة|कितने\sबजे"
-)
-_OTHER_DAILY = re.compile(
-    r"""\b(?:
-      heute|heutig\w{1,2}|jetzt|aktuell\w{0,2}|momentan|derzeit|gerade|gestern|morgen|diese[rns]?\s(?:woche|monat|jahr)
-        |letzte[rns]?\s(?:woche|monat|nacht|jahr)|nächste[rns]?\s(?:woche|monat|jahr)|neueste[rns]?
-    | aujourd['’]hui|maintenant|actuel(?:le|lement)?s?|en\sce\smoment|demain|hier\ssoir|d['’]hier
-        |cette\s(?:semaine|année)|ce\s(?:mois|soir|matin)|derni(?:er|ère)s?\s(?:version|nouvelles)
-        |(?:semaine|mois)\s(?:dernière?|prochaine?)
-    | hoy|ahora|actual(?:es|mente)|mañana|ayer|anoche|esta\s(?:semana|noche)|este\s(?:mes|año)|últim[oa]s?
-    | hoje|agora|atual(?:mente)?|amanhã|ontem|esta\s(?:semana|noite)|neste\smomento
-    | oggi|adesso|attual[ei]|attualmente|domani|ieri|stasera|stanotte|questa\s(?:settimana|sera)|ultim[oaei]
-    | vandaag|momenteel|huidige?|gisteren|vanavond|deze\s(?:week|maand)|nieuwste|laatste
-    | dziś|dzisiaj|teraz|obecnie|aktualn\w{1,3}|jutro|wczoraj|w\stym\s(?:tygodniu|miesiącu)|najnowsz\w{1,3}
-    | bugün\w{0,3}|şimdi|şu\san\w{0,2}|güncel|yarın|dün|bu\s(?:hafta|akşam)|en\sson
-    | сегодня\w{0,4}|сейчас|завтра|вчера|текущ\w{2,3}|последни[ейх]|на\sэтой\sнеделе|актуальн\w{2,3}
-    | idag|imorgon|igår|nyeste|senaste|dnes|zítra|včera|azi|mâine|holnap|tegnap|σήμερα|τώρα|αύριο|χθες
-    )\b
-    | 今天|现在|現在|明天|昨天|最新|目前|当前|今日|明日|昨日|今週|今夜|本周|这周|오늘|지금|내일|어제|현재|최신|이번\s?주
-    | اليوم|الآن|غدا|أمس|حاليا|الحالي|أحدث|هذا\sالأسبوع|आज|अभी|वर्तमान|ताज़?ा|नवीनतम
-    | היום|עכשיו|วันนี้|ตอนนี้|hôm\snay|hari\sini
-    """,
-    re.VERBOSE,
-)
-
 
 def freshness_of(text: str) -> Freshness:
     """The class of `text` by its words; where languages disagree on a word, the shorter life."""
     low = _read(text)
     if _LIVE.search(low) is not None:
         return Freshness.LIVE
-    if _HOURLY.search(low) is not None or _OTHER_MOVING.search(low) is not None:
+    if _HOURLY.search(low) is not None or time_words.say_hourly(low):
         return Freshness.HOURLY
-    if _DAILY.search(low) is not None or _OTHER_DAILY.search(low) is not None:
+    if _DAILY.search(low) is not None or time_words.say_daily(low):
         return Freshness.DAILY
     return Freshness.STATIC
 
