@@ -124,12 +124,26 @@ def _opened(
     body: Mapping[str, Any] | None = None,
     verb: str | None = None,
 ) -> Iterator[HTTPResponse]:
-    """A reply of the gateway; raises CommandError in its words when it refuses."""
+    """The reply to a JSON body, or to none; raises CommandError."""
+    data = None if body is None else json.dumps(body).encode()
+    with opened(endpoint, path, timeout=timeout, data=data, verb=verb) as response:
+        yield response
+
+
+@contextmanager
+def opened(
+    endpoint: Mapping[str, Any],
+    path: str,
+    *,
+    timeout: float,
+    data: bytes | None = None,
+    headers: Mapping[str, str] | None = None,
+    verb: str | None = None,
+) -> Iterator[HTTPResponse]:
+    """A reply of the gateway; raises CommandError in its words when it refuses, and when it breaks off."""
+    usual = {"authorization": f"Bearer {endpoint['key']}", "content-type": "application/json"}
     request = urllib.request.Request(  # noqa: S310  # the URL is ours
-        endpoint["url"] + path,
-        data=None if body is None else json.dumps(body).encode(),
-        headers={"authorization": f"Bearer {endpoint['key']}", "content-type": "application/json"},
-        method=verb,
+        endpoint["url"] + path, data=data, headers={**usual, **(headers or {})}, method=verb
     )
     try:
         with urllib.request.urlopen(request, timeout=timeout) as response:  # noqa: S310
