@@ -26,6 +26,7 @@ from synapse_cache.assembly.learning import learning
 from synapse_cache.assembly.privacy import opened_probing, question_rules
 from synapse_cache.assembly.serving import coalescing, opened_sharing, serving_rules
 from synapse_cache.assembly.thresholds import threshold_book
+from synapse_cache.assembly.transfer import transfer
 from synapse_cache.backfill import Backfill
 from synapse_cache.explaining import Explaining
 from synapse_cache.holdings import Holdings
@@ -152,6 +153,7 @@ async def _cache(settings: CacheSettings, mesh: MeshSettings) -> AsyncIterator[t
             InvalidationsRpc(invalidation, broadcast),
             StatisticsRpc(Report(stats, stores, journal, space)),
             ThresholdsRpc(thresholds),
+            transfer(settings, stores, writer, recent, recalls=recalls, thresholds=thresholds),
             await stack.enter_async_context(coalescing(cache, sharing)),
             FeedbackRpc(taught.feedback(invalidation, stores.exact, trust)),
             *told.faces,
