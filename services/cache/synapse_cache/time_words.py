@@ -13,8 +13,8 @@ from synapse_cache.decision.wordlist import word_set
 _WORD = re.compile(r"\w+")
 
 _HOURLY = word_set(
-    "wetter wettervorhersage nachrichten aktienkurs wechselkurs météo actualités pronóstico noticias cotización previsão "
-    "notícias câmbio cotação meteo notizie nieuws wisselkoers pogoda pogodę wiadomości haberler döviz погода погоду "
+    "wetter wettervorhersage nachrichten aktienkurs wechselkurs météo actualités pronóstico noticias cotización "
+    "previsão notícias câmbio cotação meteo notizie nieuws wisselkoers pogoda pogodę wiadomości haberler döviz погода погоду "
     "новости"
 )
 _DAILY = word_set(
@@ -44,8 +44,8 @@ _DAILY_PHRASES = re.compile(
 )
 _PHRASE_STARTS = word_set(
     "cours taux qué tipo che tasso het hava wie quelle que hoe która saat который курс diese diesen dieser dieses "
-    "letzte letzten letzter letztes nächste nächsten nächster nächstes en hier cette ce dernier dernière derniers dernières "
-    "semaine mois esta este neste questa deze w şu bu на hôm hari"
+    "letzte letzten letzter letztes nächste nächsten nächster nächstes en hier cette ce dernier dernière "
+    "derniers dernières semaine mois esta este neste questa deze w şu bu на hôm hari"
 )
 _HOURLY_SCRIPTS = re.compile(
     r"天气|天氣|新闻|新聞|汇率|股价|天気|ニュース|為替|株価|几点|幾點|何時|날씨|뉴스|환율|주가|몇\s?시"
