@@ -14,8 +14,8 @@ _WORD = re.compile(r"\w+")
 
 _HOURLY = word_set(
     "wetter wettervorhersage nachrichten aktienkurs wechselkurs météo actualités pronóstico noticias cotización "
-    "previsão notícias câmbio cotação meteo notizie nieuws wisselkoers pogoda pogodę wiadomości haberler döviz погода погоду "
-    "новости"
+    "previsão notícias câmbio cotação meteo notizie nieuws wisselkoers pogoda pogodę wiadomości haberler döviz "
+    "погода погоду новости"
 )
 _DAILY = word_set(
     "heute heutige heutigen heutiger heutiges jetzt aktuell aktuelle aktuellen aktueller aktuelles momentan derzeit "
