@@ -121,9 +121,12 @@ _OPPOSITES = (
 )
 _NOT = re.compile(r"\s+(?:not|never)\b|(?<=[a-z])n['’]t\b", re.IGNORECASE)
 _AUXILIARY = re.compile(
-    r"(?P<head>^(?:(?:what|who|which|where|when|why)\b[^.?!,;\n]*?|how\s+)\b(?:is|are|was|were|do|does|did|can|could|should|would"
-    r"|will|must)(?:\s+(?:i|you|we|he|she|it|they))?)(?=\s)",
-    re.IGNORECASE,
+    r"""(?P<head>
+      (?:what|who|where)['’]s
+    | (?:(?:what|who|which|where|when|why)\b[^.?!,;\n]*?|how\s+)
+      \b(?:is|are|was|were|do|does|did|can|could|should|would|will|must)(?:\s+(?:i|you|we|he|she|it|they))?
+    )(?=\s)""",
+    re.VERBOSE | re.IGNORECASE,
 )
 _FROM_TO = re.compile(
     r"\b(?i:from)\s+(?P<one>\w[\w'-]*(?:\s\w[\w'-]*){0,2}?)\s+(?i:to)\s+(?P<other>[A-Z][\w'-]*(?:\s[A-Z][\w'-]*){0,2}"
