@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from importlib import metadata
 from pathlib import Path
 
-from synapse_standalone import analytics, feedback, invalidation, settings, transfer, warming
+from synapse_standalone import analytics, explain, feedback, invalidation, settings, transfer, warming
 from synapse_standalone.errors import CommandError
 from synapse_standalone.settings import DEFAULT_PORT, DEFAULT_STATE, Options
 from synapse_standalone.thresholds import add_arguments as add_thresholds
@@ -148,6 +148,8 @@ def _parser() -> argparse.ArgumentParser:
     ask.add_argument("--stream", action="store_true", help="print the answer as it comes")
     ask.add_argument("--model", help="model to ask (default: the one in endpoint.json)")
     ask.add_argument("--ids", action="store_true", help="show the ids by which `synapse feedback` names the answer")
+    summary = "say what the cache would do with a question, and why"
+    explain.add_arguments(_command(commands, "explain", explain.run, summary))
     feedback.add_arguments(_command(commands, "feedback", feedback.run, "tell whether an answer was right"))
     invalidation.add_invalidate(_command(commands, "invalidate", invalidation.invalidate, "take stored answers back"))
     summary = "show what was taken back, by whom and why"
