@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
 
@@ -15,11 +15,12 @@ from synapse_embed.adapters.hashing import HashingModel
 from synapse_embed.batcher import BatchLimits, batching
 from synapse_embed.embedder import Embedder, Limits
 from synapse_embed.errors import BackendMisfit, BadRequest, EmbedError, EncoderFailed
-from synapse_embed.ports import Encoder, LocalModel, Ranker
+from synapse_embed.models import Models, Present
+from synapse_embed.ports import LocalModel, Ranker
 from synapse_embed.ranking import RankLimits, Reranker, SimilarityRanker
 from synapse_embed.remote import RemoteLimits
 from synapse_embed.rpc import EmbedServicer
-from synapse_embed.settings import EmbedSettings
+from synapse_embed.settings import EmbedSettings, ModelSettings
 from synapse_embed.source import Source
 from synapse_runtime.background import background
 from synapse_runtime.probes import probes
@@ -27,6 +28,7 @@ from synapse_runtime.server import Service, serving
 from synapse_runtime.settings import MeshSettings, SettingsError
 
 SERVICE = embed_pb2.DESCRIPTOR.services_by_name["EmbedService"]
+_LOOK_SECONDS = 10.0
 _log = logging.getLogger("synapse.embed")
 
 
@@ -55,8 +57,9 @@ async def run(settings: EmbedSettings, mesh: MeshSettings) -> AsyncIterator[Runn
         running.http_port = stack.enter_context(probes(settings.probes, ready=lambda: running.ready))
         with _ends_the_start():
             embedder, source = await _embedder(settings, stack)
+            others = [await _further(settings, other, stack) for other in settings.others]
             ranker = await _ranker(settings, embedder, stack)
-        services = [Service(SERVICE, EmbedServicer(embedder, Reranker(ranker, _rank_limits(settings))))]
+        services = [Service(SERVICE, EmbedServicer(Models(embedder, others), Reranker(ranker, _rank_limits(settings))))]
         server = await stack.enter_async_context(serving(settings.listen, services, mesh=mesh))
         running.grpc_port = server.port
 
@@ -76,21 +79,43 @@ async def run(settings: EmbedSettings, mesh: MeshSettings) -> AsyncIterator[Runn
 
 async def _embedder(settings: EmbedSettings, stack: AsyncExitStack) -> tuple[Callable[[], Embedder], Source | None]:
     """What gives the embedder of the moment, and the backend that it comes from, if any."""
-
-    def over(encoder: Encoder) -> Embedder:
-        return Embedder(encoder, _limits(settings))
-
     if settings.provider in {"bundled", "hashing"}:
         model = await asyncio.to_thread(_load, settings)
-        embedder = over(await stack.enter_async_context(batching(model, _batch_limits(settings))))
+        encoder = await stack.enter_async_context(batching(model, _batch_limits(settings)))
+        embedder = Embedder(encoder, _limits(settings))
         await embedder.warm_up()
         return lambda: embedder, None
+    source = _source(settings, stack)
+    await source.connect(within_seconds=settings.start_seconds)
+    return lambda: source.embedder, source
+
+
+async def _further(settings: EmbedSettings, model: ModelSettings, stack: AsyncExitStack) -> Present:
+    """A further model; a backend is waited for behind the service."""
+    own = settings.model_copy(update={name: getattr(model, name) for name in ModelSettings.model_fields})
+    if own.provider in {"bundled", "hashing"}:
+        return (await _embedder(own, stack))[0]
+    source = _source(own, stack, measured=False)
+
+    async def unheard(_ready: bool) -> None:  # noqa: FBT001  # as `tell`
+        """Whether the service is ready is told of the first model."""
+
+    async def follow() -> None:
+        with suppress(EmbedError):  # which the watch tells of, when it goes on
+            await source.connect(within_seconds=0)
+        await source.watch(every_seconds=own.check_seconds or _LOOK_SECONDS, tell=unheard)
+
+    await stack.enter_async_context(background(further_embedding_backend=follow))
+    return lambda: source.embedder
+
+
+def _source(settings: EmbedSettings, stack: AsyncExitStack, *, measured: bool = True) -> Source:
     from synapse_embed.adapters import build  # its libraries cost memory that the bundled model does without
 
     limits = RemoteLimits(calls=settings.calls, batch_texts=settings.batch_texts, queue_texts=settings.queue_texts)
-    source = Source(build.backend(settings, stack), limits, over, dimension=settings.dimension)
-    await source.connect(within_seconds=settings.start_seconds)
-    return lambda: source.embedder, source
+    make = partial(Embedder, limits=_limits(settings))
+    backend = build.backend(settings, stack)
+    return Source(backend, limits, make, dimension=settings.dimension, measured=measured)
 
 
 async def _ranker(settings: EmbedSettings, embedder: Callable[[], Embedder], stack: AsyncExitStack) -> Ranker:

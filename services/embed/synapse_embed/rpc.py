@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import time
 from array import array
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 
 from synapse.embed.v1 import embed_pb2
 from synapse_embed import errors
-from synapse_embed.embedder import Embedder
 from synapse_embed.model import ModelCard, Vector
+from synapse_embed.models import Models
 from synapse_embed.ranking import Reranker
 from synapse_runtime.call import Call
 from synapse_runtime.errors import (
@@ -37,15 +37,15 @@ _KINDS: dict[type[errors.EmbedError], type[SynapseError]] = {
 class EmbedServicer:
     """Serves synapse.embed.v1.EmbedService."""
 
-    def __init__(self, embedder: Callable[[], Embedder], reranker: Reranker) -> None:
-        self._present = embedder
+    def __init__(self, models: Models, reranker: Reranker) -> None:
+        self._models = models
         self._reranker = reranker
 
     async def embed(self, request: embed_pb2.EmbedRequest, _call: Call) -> embed_pb2.EmbedResponse:
         """Embed a batch of texts."""
         started = time.perf_counter()
         with _statuses():
-            embedder = self._present()  # vectors and fingerprint come from one and the same
+            embedder = self._models.of(request.model)  # vectors and fingerprint come from one and the same
             embedded = await embedder.embed(
                 list(request.inputs),
                 model=request.model,
@@ -65,7 +65,7 @@ class EmbedServicer:
     async def list_models(self, _request: embed_pb2.ListModelsRequest, _call: Call) -> embed_pb2.ListModelsResponse:
         """List the models served."""
         with _statuses():
-            return embed_pb2.ListModelsResponse(models=[_model(self._present().card)])
+            return embed_pb2.ListModelsResponse(models=[_model(embedder.card) for embedder in self._models.all()])
 
     async def rerank(self, request: embed_pb2.RerankRequest, _call: Call) -> embed_pb2.RerankResponse:
         """Rank documents for a query."""

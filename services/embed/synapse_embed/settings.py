@@ -158,13 +158,9 @@ class RerankSettings(Section):
         return self
 
 
-class EmbedSettings(Section):
-    """How texts become vectors."""
+class ModelSettings(Section):
+    """What one model is, and where it runs."""
 
-    listen: str = "127.0.0.1:50052"
-    """Where gRPC is served (host:port)."""
-    probes: str = "127.0.0.1:8082"
-    """Where /health, /ready and /metrics are served (host:port)."""
     provider: Provider = "bundled"
     """What encodes: the bundled all-MiniLM-L6-v2, hashed words without a model (tests, demonstrations), a backend."""
     tei: TeiSettings | None = None
@@ -173,10 +169,29 @@ class EmbedSettings(Section):
     """The backend where `provider` is triton."""
     openai: OpenAISettings | None = None
     """The backend where `provider` is openai."""
-    rerank: RerankSettings = RerankSettings()
-    """What ranks documents."""
     dimension: int | None = Field(default=None, ge=1, le=65_536)
     """Dimension that a backend's vectors must have, checked at the start; unset takes what comes."""
+
+    @model_validator(mode="after")
+    def _has_its_backend(self) -> Self:
+        sections = {"tei": self.tei, "triton": self.triton, "openai": self.openai}
+        if self.provider in sections and sections[self.provider] is None:
+            raise ValueError(f"provider={self.provider} needs the section embed.{self.provider}")
+        return self
+
+
+class EmbedSettings(ModelSettings):
+    """How texts become vectors."""
+
+    listen: str = "127.0.0.1:50052"
+    """Where gRPC is served (host:port)."""
+    probes: str = "127.0.0.1:8082"
+    """Where /health, /ready and /metrics are served (host:port)."""
+    others: tuple[ModelSettings, ...] = Field(default=(), max_length=8)
+    """Further models, each asked for by its name, so that a cache can be moved from one to another while it serves. The
+    limits below hold for each of them; a backend that does not answer keeps nobody else from being served."""
+    rerank: RerankSettings = RerankSettings()
+    """What ranks documents."""
     model_dir: Path | None = None
     """Folder that keeps the bundled model's graph (a few kB); unset builds it at every start: half a second."""
     max_tokens: int = Field(default=256, ge=2, le=256)
@@ -212,11 +227,4 @@ class EmbedSettings(Section):
     def _a_request_fits_the_queue(self) -> Self:
         if self.max_inputs > self.queue_texts:
             raise ValueError("max_inputs must not be larger than queue_texts")
-        return self
-
-    @model_validator(mode="after")
-    def _has_its_backend(self) -> Self:
-        sections = {"tei": self.tei, "triton": self.triton, "openai": self.openai}
-        if self.provider in sections and sections[self.provider] is None:
-            raise ValueError(f"provider={self.provider} needs the section embed.{self.provider}")
         return self

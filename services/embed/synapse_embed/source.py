@@ -25,7 +25,7 @@ _log = logging.getLogger("synapse.embed")
 class Source:
     """A backend and the embedder over it; `make` puts an embedder over an encoder.
 
-    `dimension` is what the vectors must have, None takes what comes.
+    `dimension` is what the vectors must have, None takes what comes. `measured` says whether the metrics tell of it.
     """
 
     def __init__(
@@ -35,8 +35,10 @@ class Source:
         make: Callable[[Encoder], Embedder],
         *,
         dimension: int | None = None,
+        measured: bool = True,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
+        self._measured = measured
         self._backend = backend
         self._limits = limits
         self._make = make
@@ -74,7 +76,7 @@ class Source:
                 failed += 1
                 if failed == _FAILED_CHECKS or isinstance(error, BackendMisfit):
                     _log.error("the embedding backend cannot be used", extra={"cause": error.message})
-                    metrics.BACKEND_UP.set(0)
+                    self._measure(up=False)
                     await tell(False)
                 if changed:
                     await asyncio.sleep(_LAST_RETRY_SECONDS)
@@ -103,7 +105,7 @@ class Source:
             if self._encoder is not None:
                 self._encoder.changed.set()
             raise
-        metrics.BACKEND_UP.set(1)
+        self._measure(up=True)
         if self._encoder is not None:
             if card.fingerprint == self._encoder.card.fingerprint and not self._encoder.changed.is_set():
                 return
@@ -113,6 +115,10 @@ class Source:
             self._encoder.changed.set()
         self._encoder = RemoteEncoder(self._backend, card, self._limits, doubts=doubts)
         self._embedder = self._make(self._encoder)
+
+    def _measure(self, *, up: bool) -> None:
+        if self._measured:
+            metrics.BACKEND_UP.set(up)
 
     async def _fitting(self) -> ModelCard:
         card = await self._backend.describe()
