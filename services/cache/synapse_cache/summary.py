@@ -95,7 +95,7 @@ def _miss(explained: Explained, *, shown: bool) -> str:
     if reason.startswith(VETO) and shown and (difference := differing(asked, nearest.prompt, nearest.veto)):
         told += f" ({difference})"
     if shown and not reason.startswith(VETO):
-        told += f"; the nearest is {_quoted(nearest.prompt)}"
+        told += f"; the {'likeliest' if reason == 'above_bar' else 'nearest'} is {_quoted(nearest.prompt)}"
     if nearest.probability is not None and explained.bar is not None and reason in {"above_bar", "unverified"}:
         told += f"; it is right with a probability of {percent(nearest.probability)}, {_needed(explained.bar)}"
     return told

@@ -40,7 +40,9 @@ def test_a_probability_stands_beside_what_is_needed() -> None:
     hit = Hit(ENTRY, Tier.L2, 0.9, "verified", (candidate(probability=0.9931),))
     assert told(hit).endswith(f'"{STORED}"; it is right with a probability of 99.31 %, and 99 % is needed now')
     miss = Miss("above_bar", (candidate("above_bar", probability=0.5), candidate("above_bar", probability=0.75)))
-    assert told(miss).endswith("it is right with a probability of 75 %, and 99 % is needed now")
+    needed = "it is right with a probability of 75 %, and 99 % is needed now"
+    assert told(miss) == f'would miss: {WHY["above_bar"]}; the likeliest is "{STORED}"; {needed}'
+    assert told(miss, shown=False) == f"would miss: {WHY['above_bar']}; {needed}"
 
 
 def test_shadow_says_what_would_have_been_served() -> None:
