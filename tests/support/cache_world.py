@@ -8,6 +8,7 @@ from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from functools import partial
+from typing import Any
 
 import numpy as np
 
@@ -38,7 +39,6 @@ from synapse_cache.lookup import Lookup, LookupRules, Stores
 from synapse_cache.model import Answer, Caller, Embedding, Outcome, Place, Policy, Question
 from synapse_cache.near import NearCache
 from synapse_cache.overlay import RecentWrites
-from synapse_cache.pairs import Pairs
 from synapse_cache.ports import ExactStore, Judge, StoreUnavailable, TrustStore, VectorStore
 from synapse_cache.privacy import PersonalData
 from synapse_cache.probing import Probing, ProbingRules
@@ -46,6 +46,7 @@ from synapse_cache.read_through import ReadThrough, Served, ServingRules
 from synapse_cache.recalls import Recalls
 from synapse_cache.removal import Removal
 from synapse_cache.sharing import Sharing, SharingRules
+from synapse_cache.spaces import Spaces
 from synapse_cache.stats import Stats
 from synapse_cache.threshold_book import ThresholdBook
 from synapse_cache.thresholds import Thresholds
@@ -241,7 +242,7 @@ async def _stores(common: Together, embedder: HashingEmbedder) -> Stores:
     space = VectorSpace(embedder, partial(_a_store, common.vectors))
     await space.open()
     guards = [Guard(n, budget_seconds=1, failures=(StoreUnavailable,)) for n in ("redis", "vectors", "embed")]
-    return Stores(common.exact, space, embedder, *guards)
+    return Stores(common.exact, Spaces(space), embedder, *guards)
 
 
 async def _invalidation(
@@ -259,6 +260,13 @@ def _feedback(common: Together, invalidation: Invalidation, trust: Trust, traces
     ledger = MemoryFeedbackLedger(clock=common.clock)
     rules = FeedbackRules()
     return Feedback(invalidation, common.exact, trust, traces, ledger=ledger, rules=rules, clock=common.clock)
+
+
+def _read_through(
+    common: Together, stores: Stores, lookup: Lookup, writer: Writer, stats: Stats, **parts: Any
+) -> ReadThrough:
+    backfill, upstream = Backfill(stores), common.upstream
+    return ReadThrough(lookup, writer, backfill, upstream, stats, assembler=EventAssembler, clock=common.clock, **parts)
 
 
 @asynccontextmanager
@@ -286,22 +294,19 @@ async def cache_world(
     sharing = Sharing(common.leases, stores, writer, common.rules) if together else None
     traces, limit = Traces(MemoryTraceStore(clock=clock), clock=clock), Probing(probing or ProbingRules(), clock=clock)
     checks = Checks(Checked(trust, thresholds, stores, writer, upstream, common.trust_store, clock, judge))
-    cache = ReadThrough(
+    cache = _read_through(
+        common,
+        stores,
         lookup,
         writer,
-        Backfill(stores),
-        upstream,
         stats,
         followers=(checks.auditing, checks.hindsight, traces, limit, *followers),
-        assembler=EventAssembler,
         rules=ServingRules(30, hedge_after_seconds, pad_hits_seconds),
         sharing=sharing,
         probing=limit,
-        clock=clock,
     )
     holdings = Holdings(recent, writer, lookup, near=near, recalls=recalls)
     invalidation, broadcast = await _invalidation(common, stores, holdings, journal)
-    feedback = _feedback(common, invalidation, trust, traces)
     hearing = {"broadcast": broadcast.run, "sweeps": broadcast.sweep, **({"sharing": sharing.run} if sharing else {})}
     async with background(writer=writer.run, **checks.work, **hearing):
         yield CacheWorld(
@@ -319,9 +324,9 @@ async def cache_world(
             thresholds,
             trust,
             traces,
-            feedback,
+            _feedback(common, invalidation, trust, traces),
             checks,
             broadcast,
-            Explaining(cache, lookup, Pairs(lookup, decision, stores, trust.kinship), trust, thresholds),
+            Explaining(cache, lookup, decision, trust, thresholds),
             recalls,
         )

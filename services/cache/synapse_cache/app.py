@@ -32,7 +32,6 @@ from synapse_cache.explaining import Explaining
 from synapse_cache.holdings import Holdings
 from synapse_cache.lookup import Lookup, LookupRules, Stores
 from synapse_cache.overlay import RecentWrites
-from synapse_cache.pairs import Pairs
 from synapse_cache.ports import StoreUnavailable
 from synapse_cache.read_through import ReadThrough
 from synapse_cache.recalls import Recalls
@@ -145,10 +144,9 @@ async def _cache(settings: CacheSettings, mesh: MeshSettings) -> AsyncIterator[t
             sharing=sharing,
             probing=probing,
         )
-        pairs = Pairs(lookup, decision, stores, trust.kinship)
         yield (
             ServingRpc(cache, question_rules(settings)),
-            ExplainRpc(Explaining(cache, lookup, pairs, trust, thresholds), question_rules(settings)),
+            ExplainRpc(Explaining(cache, lookup, decision, trust, thresholds), question_rules(settings)),
             EntriesRpc(invalidation, embedder=lambda: space.fingerprint),
             InvalidationsRpc(invalidation, broadcast),
             StatisticsRpc(Report(stats, stores, journal, space)),

@@ -8,12 +8,13 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from synapse_cache.pairs import Pairs
 from synapse_runtime.errors import ResourceExhausted
 
 if TYPE_CHECKING:
+    from synapse_cache.decision import Decision
     from synapse_cache.lookup import Found, Lookup
     from synapse_cache.model import Caller, Considered, Outcome, Place, Policy, Question
-    from synapse_cache.pairs import Pairs
     from synapse_cache.read_through import ReadThrough
     from synapse_cache.thresholds import Thresholds, ThresholdSource
     from synapse_cache.trust import Trust
@@ -43,11 +44,11 @@ class Explaining:
     """Explains by looking up as every request is; few at once, for each asks the verifier that others wait for, too."""
 
     def __init__(
-        self, cache: ReadThrough, lookup: Lookup, pairs: Pairs, trust: Trust, thresholds: ThresholdSource
+        self, cache: ReadThrough, lookup: Lookup, decision: Decision, trust: Trust, thresholds: ThresholdSource
     ) -> None:
         self._cache = cache
         self._lookup = lookup
-        self._pairs = pairs
+        self._pairs = Pairs(lookup, decision, trust.kinship)
         self._trust = trust
         self._thresholds = thresholds
         self._free = asyncio.Semaphore(_MOST_AT_ONCE)

@@ -26,9 +26,9 @@ if TYPE_CHECKING:
     from synapse_cache.model import Embedding, Entry, Match, Policy, Question
     from synapse_cache.overlay import RecentWrites
     from synapse_cache.ports import Embedder, ExactStore
+    from synapse_cache.spaces import Spaces
     from synapse_cache.thresholds import Thresholds, ThresholdSource
     from synapse_cache.trust import Trust
-    from synapse_cache.vector_space import VectorSpace
 
 _log = logging.getLogger("synapse.cache.lookup")
 _KNOWN_EPOCHS = 10_000
@@ -49,7 +49,7 @@ class Stores:
     """Everything a lookup asks, each behind its guard."""
 
     exact: ExactStore
-    vectors: VectorSpace
+    vectors: Spaces
     embedder: Embedder
     exact_guard: Guard
     vectors_guard: Guard
@@ -145,12 +145,9 @@ class Lookup:
     async def find_by_meaning(self, question: Question, missed: Found, policy: Policy) -> Found:
         """The stored answer to another wording of `question` that the decision lets pass, after `find_exact` missed."""
         missed = replace(missed, undecided=False)
-        stores, prompt, place = self._stores, question.prompt or "", missed.place
-        started = time.perf_counter()
-        try:
-            embedding = await stores.embed_guard.call(lambda: stores.embedder.embed(prompt))
-        except DependencyDown as down:
-            telemetry.dependency_failed(down.name)
+        started, place = time.perf_counter(), missed.place
+        embedding = await self.embed(question.prompt or "")
+        if embedding is None:
             return replace(missed, result=Miss("embed_unavailable"))
         spent = time.perf_counter() - started
         if embedding.truncated:
@@ -162,6 +159,15 @@ class Lookup:
             result = await self._decide(question, place, matches, policy)
         shadow = _in_shadow(result, thresholds)
         return replace(missed, result=result, embedding=embedding, embed_seconds=spent, shadow=shadow)
+
+    async def embed(self, text: str) -> Embedding | None:
+        """The vector of a text; None while the embedder cannot be asked."""
+        stores = self._stores
+        try:
+            return await stores.embed_guard.call(lambda: stores.embedder.embed(text))
+        except DependencyDown as down:
+            telemetry.dependency_failed(down.name)
+            return None
 
     def may_match(self, place: Place, policy: Policy) -> bool:
         """Whether anything may be found by meaning at `place`."""

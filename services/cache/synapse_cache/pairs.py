@@ -7,27 +7,24 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from synapse_cache import telemetry
 from synapse_cache.considering import considered
 from synapse_cache.decision import Candidate
 from synapse_cache.freshness import STATIC
 from synapse_cache.model import Considered
-from synapse_runtime.guard import DependencyDown
 
 if TYPE_CHECKING:
     from synapse_cache.decision import Decision
     from synapse_cache.kinship import Kinship
-    from synapse_cache.lookup import Lookup, Stores
+    from synapse_cache.lookup import Lookup
     from synapse_cache.model import Embedding, Place, Policy, Question
 
 
 class Pairs:
     """Judges pairs of questions as a lookup would, at the standing of the namespace that they are asked in."""
 
-    def __init__(self, lookup: Lookup, decision: Decision, stores: Stores, kinship: Kinship) -> None:
+    def __init__(self, lookup: Lookup, decision: Decision, kinship: Kinship) -> None:
         self._lookup = lookup
         self._decision = decision
-        self._stores = stores
         self._kinship = kinship
 
     async def judge(self, asked: Question, stored: Question, place: Place, policy: Policy) -> Considered:
@@ -37,9 +34,9 @@ class Pairs:
             return Considered("", text, 0.0 if reason else 1.0, reason=reason)
         embeddings: list[Embedding] = []
         for one in (asked, stored):
-            embedding = await self._embedded(one.prompt or "")
-            if isinstance(embedding, str):
-                return Considered("", text, 0.0, reason=embedding)
+            embedding = await self._lookup.embed(one.prompt or "")
+            if embedding is None or embedding.truncated:
+                return Considered("", text, 0.0, reason="embed_unavailable" if embedding is None else "truncated")
             embeddings.append(embedding)
         similarity = float(np.dot(embeddings[0].vector, embeddings[1].vector))
         return await self._decided(asked, stored, Candidate("", text, min(1.0, similarity)), place, policy)
@@ -74,13 +71,3 @@ class Pairs:
             life = stored.life if asked.life is STATIC else asked.life
             return life.freshness.value
         return ""
-
-    async def _embedded(self, text: str) -> Embedding | str:
-        """The vector of a text, or why there is none."""
-        stores = self._stores
-        try:
-            embedding = await stores.embed_guard.call(lambda: stores.embedder.embed(text))
-        except DependencyDown as down:
-            telemetry.dependency_failed(down.name)
-            return "embed_unavailable"
-        return "truncated" if embedding.truncated else embedding
