@@ -46,6 +46,7 @@ from synapse_cache.read_through import ReadThrough, Served, ServingRules
 from synapse_cache.recalls import Recalls
 from synapse_cache.removal import Removal
 from synapse_cache.sharing import Sharing, SharingRules
+from synapse_cache.spaces import Spaces
 from synapse_cache.stats import Stats
 from synapse_cache.threshold_book import ThresholdBook
 from synapse_cache.thresholds import Thresholds
@@ -241,7 +242,7 @@ async def _stores(common: Together, embedder: HashingEmbedder) -> Stores:
     space = VectorSpace(embedder, partial(_a_store, common.vectors))
     await space.open()
     guards = [Guard(n, budget_seconds=1, failures=(StoreUnavailable,)) for n in ("redis", "vectors", "embed")]
-    return Stores(common.exact, space, embedder, *guards)
+    return Stores(common.exact, Spaces(space), embedder, *guards)
 
 
 async def _invalidation(

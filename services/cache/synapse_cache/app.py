@@ -13,16 +13,18 @@ from typing import TYPE_CHECKING
 
 from synapse.cache.v1 import cache_pb2
 from synapse_cache.adapters.assembly import EventAssembler
-from synapse_cache.adapters.embed_grpc import GrpcEmbedder
+from synapse_cache.adapters.embed_grpc import GrpcEmbedders
 from synapse_cache.adapters.exact_redis import RedisExactStore
 from synapse_cache.adapters.journal_file import FileJournal
 from synapse_cache.adapters.router_grpc import GrpcUpstream
 from synapse_cache.adapters.vectors_memory import MemoryVectorStore
 from synapse_cache.adapters.verifying import opened_decision
+from synapse_cache.arrangement import Arrangement
 from synapse_cache.assembly.analytics import analytics
 from synapse_cache.assembly.audits import Audited, audits
 from synapse_cache.assembly.invalidating import invalidating, near_cache
 from synapse_cache.assembly.learning import learning
+from synapse_cache.assembly.migrating import migrating
 from synapse_cache.assembly.privacy import opened_probing, question_rules
 from synapse_cache.assembly.serving import coalescing, opened_sharing, serving_rules
 from synapse_cache.assembly.thresholds import threshold_book
@@ -43,6 +45,7 @@ from synapse_cache.rpc.invalidations import InvalidationsRpc
 from synapse_cache.rpc.serving import ServingRpc
 from synapse_cache.rpc.statistics import StatisticsRpc
 from synapse_cache.rpc.thresholds import ThresholdsRpc
+from synapse_cache.spaces import Spaces
 from synapse_cache.stats import Stats
 from synapse_cache.trust import Trust
 from synapse_cache.vector_space import VectorSpace
@@ -103,11 +106,14 @@ async def _cache(settings: CacheSettings, mesh: MeshSettings) -> AsyncIterator[t
         metadata = CallMetadata(mesh)
         embed = await stack.enter_async_context(open_channel(mesh.embed_target))
         router = await stack.enter_async_context(open_channel(mesh.router_target, retries=False))
-        embedder = GrpcEmbedder(embed, metadata, timeout_seconds=_EMBED_TIMEOUT_SECONDS)
-        space = VectorSpace(embedder, partial(_open_vectors, settings))
+        embedders = GrpcEmbedders(embed, metadata, timeout_seconds=_EMBED_TIMEOUT_SECONDS)
+        open_vectors = partial(_open_vectors, settings)
+        space = Spaces(VectorSpace(embedders.of(""), open_vectors))
         stack.push_async_callback(space.close)
         stores = _stores(settings, space)
         stack.push_async_callback(stores.exact.close)
+        arrangement = Arrangement(space, embedders, open_vectors)
+        moved = await stack.enter_async_context(migrating(settings, arrangement, stores.exact))
         journal = await _open_journal(settings)
         stack.push_async_callback(journal.close)
         recent = _recent(settings)
@@ -151,6 +157,7 @@ async def _cache(settings: CacheSettings, mesh: MeshSettings) -> AsyncIterator[t
             InvalidationsRpc(invalidation, broadcast),
             StatisticsRpc(Report(stats, stores, journal, space)),
             ThresholdsRpc(thresholds),
+            moved,
             transfer(settings, stores, writer, recent, recalls=recalls, thresholds=thresholds),
             await stack.enter_async_context(coalescing(cache, sharing)),
             FeedbackRpc(taught.feedback(invalidation, stores.exact, trust)),
@@ -177,7 +184,7 @@ async def _open_journal(settings: CacheSettings) -> FileJournal:
     return await FileJournal.open(settings.data_dir / "journal.db", max_bytes=settings.journal_max_bytes)
 
 
-def _stores(settings: CacheSettings, space: VectorSpace) -> Stores:
+def _stores(settings: CacheSettings, space: Spaces) -> Stores:
     def guard(name: str, budget_ms: float) -> Guard:
         return Guard(name, budget_seconds=budget_ms / 1000, failures=(StoreUnavailable,))
 
@@ -211,7 +218,7 @@ async def _open_vectors(settings: CacheSettings, fingerprint: str, dimension: in
     return await EmbeddedVectorStore.open(settings.data_dir / "vectors", fingerprint=fingerprint, dimension=dimension)
 
 
-async def _expire(space: VectorSpace) -> None:
+async def _expire(space: Spaces) -> None:
     """Give the room of expired entries back, every ten minutes."""
     while True:
         await asyncio.sleep(_EXPIRE_EVERY_SECONDS)

@@ -19,8 +19,8 @@ if TYPE_CHECKING:
     from synapse_cache.holdings import Holdings
     from synapse_cache.ports import Journal
     from synapse_cache.removal import Removal
+    from synapse_cache.spaces import Spaces
     from synapse_cache.trail import Trail
-    from synapse_cache.vector_space import VectorSpace
 
 _log = logging.getLogger("synapse.cache.broadcast")
 _WAIT_SECONDS = 1.0
@@ -55,7 +55,7 @@ class Broadcast:
         trail: Trail,
         holdings: Holdings,
         removal: Removal,
-        vectors: VectorSpace,
+        vectors: Spaces,
         journal: Journal,
         *,
         replica: str,

@@ -26,9 +26,9 @@ if TYPE_CHECKING:
     from synapse_cache.model import Embedding, Entry, Match, Policy, Question
     from synapse_cache.overlay import RecentWrites
     from synapse_cache.ports import Embedder, ExactStore
+    from synapse_cache.spaces import Spaces
     from synapse_cache.thresholds import Thresholds, ThresholdSource
     from synapse_cache.trust import Trust
-    from synapse_cache.vector_space import VectorSpace
 
 _log = logging.getLogger("synapse.cache.lookup")
 _KNOWN_EPOCHS = 10_000
@@ -49,7 +49,7 @@ class Stores:
     """Everything a lookup asks, each behind its guard."""
 
     exact: ExactStore
-    vectors: VectorSpace
+    vectors: Spaces
     embedder: Embedder
     exact_guard: Guard
     vectors_guard: Guard

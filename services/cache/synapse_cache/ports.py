@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from synapse_cache.feedback import Limit
     from synapse_cache.model import Answer, Caller, Embedding, Entry, Match, Place, Question, Vector
     from synapse_cache.news import Heard, Parcel
+    from synapse_cache.reembedding import Plan, Progress, Space, View
     from synapse_cache.relations import Relation
     from synapse_cache.request_log import Logged
     from synapse_cache.savings import Account, Saved
@@ -159,6 +160,16 @@ class Embedder(Protocol):
         """Fingerprint and dimension of the vector space."""
 
 
+class Embedders(Protocol):
+    """The models that the embedder serves, each an Embedder of its own. Raises StoreUnavailable."""
+
+    def of(self, model: str) -> Embedder:
+        """The embedder of a model; of the default one for the empty name."""
+
+    async def served(self) -> list[tuple[Space, tuple[str, ...]]]:
+        """The models that answer, the default one first, each with its other names."""
+
+
 class Upstream(Protocol):
     """The backends. Raises SynapseError as the backend's own error; those pass to the caller unchanged."""
 
@@ -228,6 +239,25 @@ class ThresholdStore(Protocol):
 
     async def restore(self, version: int, levels: Mapping[str, Level]) -> None:
         """Make `levels` all there is, at `version`, unless the store's version is as great or greater."""
+
+    async def close(self) -> None:
+        """Let go of every connection."""
+
+
+class ReembeddingStore(Protocol):
+    """The one re-embedding of all replicas, the last that was begun. Every method raises StoreUnavailable."""
+
+    async def exchange(self, replica: str, progress: Progress) -> View:
+        """Tell what a replica does, and hear what all know.
+
+        A replica that told nothing for five seconds is not among them.
+        """
+
+    async def put(self, plan: Plan, *, after: int) -> int:
+        """Set the plan if `after` is its version still; returns the new one, 0 when it was not and nothing changed."""
+
+    async def restore(self, version: int, plan: Plan) -> None:
+        """Make `plan` that of `version`, unless the store's version is as great or greater."""
 
     async def close(self) -> None:
         """Let go of every connection."""

@@ -12,8 +12,8 @@ from synapse_cache.ports import StoreUnavailable
 if TYPE_CHECKING:
     from synapse_cache.lookup import Stores
     from synapse_cache.ports import Journal
+    from synapse_cache.spaces import Spaces
     from synapse_cache.stats import Stats
-    from synapse_cache.vector_space import VectorSpace
 
 _WAIT_SECONDS = 1.0
 
@@ -21,7 +21,7 @@ _WAIT_SECONDS = 1.0
 class Report:
     """Makes the statistics that the wire shows."""
 
-    def __init__(self, stats: Stats, stores: Stores, journal: Journal, space: VectorSpace) -> None:
+    def __init__(self, stats: Stats, stores: Stores, journal: Journal, space: Spaces) -> None:
         self._stats = stats
         self._stores = stores
         self._journal = journal

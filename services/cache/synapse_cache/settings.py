@@ -111,6 +111,15 @@ class TransferSettings(Section):
     unless it brings its vector."""
 
 
+class ReembeddingSettings(Section):
+    """How the cache is moved from one embedding model to another while it serves."""
+
+    entries_per_second: float = Field(default=50, gt=0, le=10_000)
+    """How many entries a replica embeds with the new model in a second, so that this leaves room for requests."""
+    keep_days: float = Field(default=7, ge=0, le=365)
+    """How long after a switch, or after giving one up, the vectors that do not serve are kept and written to."""
+
+
 class CacheSettings(Section):
     """How the cache listens, where it stores, and what it may reuse."""
 
@@ -198,3 +207,4 @@ class CacheSettings(Section):
     feedback: FeedbackSettings = FeedbackSettings()
     trust: TrustSettings = TrustSettings()
     transfer: TransferSettings = TransferSettings()
+    reembedding: ReembeddingSettings = ReembeddingSettings()

@@ -16,6 +16,7 @@ _LOOKUP_SECONDS = Histogram(
 )
 _STORES = Counter("synapse_cache_stores_total", "Answers by whether they were accepted for storing.", ["result"])
 _IMPORTS = Counter("synapse_cache_imported_entries_total", "Entries brought in, by what became of them.", ["result"])
+_REEMBEDDED = Counter("synapse_cache_reembedded_entries_total", "Entries carried into the vectors of another model.")
 _FAILURES = Counter("synapse_cache_dependency_failures_total", "Calls that a dependency failed.", ["dependency"])
 _COLLAPSED = Counter("synapse_cache_collapsed_total", "Requests that shared a backend call begun by another.")
 _SHADOW_HITS = Counter("synapse_cache_shadow_hits_total", "Hits by meaning that were decided and not served.")
@@ -123,6 +124,11 @@ def stored(result: str) -> None:
 def imported(result: str) -> None:
     """Count one entry that was brought in: "imported", "unchanged", "expired" or "refused"."""
     _IMPORTS.labels(result).inc()
+
+
+def reembedded(count: int) -> None:
+    """Count entries that were carried into another vector space."""
+    _REEMBEDDED.inc(count)
 
 
 def dependency_failed(name: str) -> None:

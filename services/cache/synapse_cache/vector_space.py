@@ -38,6 +38,21 @@ class VectorSpace:
         self._stale.set()
         self.fingerprint = ""
 
+    def pin(self, embedder: Embedder) -> None:
+        """Take vectors from `embedder` from now on, which embeds into the open space."""
+        self._embedder = embedder
+
+    async def drop(self) -> None:
+        """Remove the open store for good."""
+        store, self._store = self._store, None
+        if store is not None:
+            await store.drop()
+
+    @property
+    def is_open(self) -> bool:
+        """Whether there is a store to ask."""
+        return self._store is not None
+
     async def run(self) -> None:
         """Open the store, and open it anew whenever the embedder changes, until cancelled."""
         while True:
@@ -87,9 +102,7 @@ class VectorSpace:
         alike = (conditions.likeness.embedding,) if conditions.likeness is not None else ()
         return await self._opened(*alike).select(tenant, conditions, now=now, limit=limit, after=after)
 
-    async def walk(
-        self, tenant: str | None, conditions: Conditions, *, now: float, limit: int, after: str = ""
-    ) -> Leg:
+    async def walk(self, tenant: str | None, conditions: Conditions, *, now: float, limit: int, after: str = "") -> Leg:
         """As VectorStore."""
         return await self._opened().walk(tenant, conditions, now=now, limit=limit, after=after)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -10,6 +11,7 @@ from synapse.embed.v1.embed_pb2 import EmbedRequest, ListModelsRequest
 from synapse.embed.v1.embed_pb2_grpc import EmbedServiceStub
 from synapse_cache.model import Embedding
 from synapse_cache.ports import StoreUnavailable
+from synapse_cache.reembedding import Space
 from synapse_runtime.call import new_request_id
 from synapse_runtime.channel import CallMetadata, own_errors
 from synapse_runtime.errors import SynapseError
@@ -22,16 +24,22 @@ _SELF = Identity(tenant="", subject="cache", role=Role.OPERATOR)
 
 
 class GrpcEmbedder:
-    """Asks the embed service over `channel`; the caller's budget bounds each call, `timeout_seconds` the longest."""
+    """Asks the embed service over `channel`; the caller's budget bounds each call, `timeout_seconds` the longest.
 
-    def __init__(self, channel: grpc.aio.Channel, metadata: CallMetadata, *, timeout_seconds: float) -> None:
+    `model` is one that the service lists; empty means its default one.
+    """
+
+    def __init__(
+        self, channel: grpc.aio.Channel, metadata: CallMetadata, *, timeout_seconds: float, model: str = ""
+    ) -> None:
+        self._model = model
         self._stub = EmbedServiceStub(channel)
         self._metadata = metadata
         self._timeout = timeout_seconds
 
     async def embed(self, text: str) -> Embedding:
         """The vector of `text`."""
-        request = EmbedRequest(inputs=(text,), truncate=True)
+        request = EmbedRequest(model=self._model, inputs=(text,), truncate=True)
         try:
             with own_errors():
                 reply = await self._stub.Embed(
@@ -46,7 +54,15 @@ class GrpcEmbedder:
         return Embedding(vector, reply.fingerprint, found.truncated)
 
     async def describe(self) -> tuple[str, int]:
-        """Fingerprint and dimension of the default model's vector space."""
+        """Fingerprint and dimension of the model's vector space."""
+        served = await self.served()
+        for space, aliases in served:
+            if self._model in {"", space.model, *aliases}:
+                return space.fingerprint, space.dimension
+        raise StoreUnavailable(f"embed: {self._model or 'no model'} is not served")
+
+    async def served(self) -> list[tuple[Space, tuple[str, ...]]]:
+        """The models that answer, the default one first, each with its other names."""
         try:
             with own_errors():
                 reply = await self._stub.ListModels(
@@ -54,6 +70,19 @@ class GrpcEmbedder:
                 )
         except SynapseError as error:
             raise StoreUnavailable(f"embed: {error.reason}: {error.message}") from error
-        if not reply.models:
-            raise StoreUnavailable("embed: no model is served")
-        return reply.models[0].fingerprint, reply.models[0].dimension
+        return [(Space(one.id, one.fingerprint, one.dimension), tuple(one.aliases)) for one in reply.models]
+
+
+class GrpcEmbedders:
+    """Embedders of one embed service."""
+
+    def __init__(self, channel: grpc.aio.Channel, metadata: CallMetadata, *, timeout_seconds: float) -> None:
+        self._make = partial(GrpcEmbedder, channel, metadata, timeout_seconds=timeout_seconds)
+
+    def of(self, model: str) -> GrpcEmbedder:
+        """As in Embedders."""
+        return self._make(model=model)
+
+    async def served(self) -> list[tuple[Space, tuple[str, ...]]]:
+        """As in Embedders."""
+        return await self.of("").served()
