@@ -16,10 +16,10 @@ from synapse_cache.arrangement import Arrangement
 from synapse_cache.embedder_switch import EmbedderSwitch, Standing
 from synapse_cache.migration import Migration, MigrationRules
 from synapse_cache.model import Embedding, Entry, Place
-from synapse_cache.ports import StoreUnavailable
+from synapse_cache.ports import StoreUnavailable, VectorStore
 from synapse_cache.reembedding import Space, Stage
 from synapse_cache.spaces import Spaces
-from synapse_cache.vector_space import VectorSpace
+from synapse_cache.vector_space import OpenStore, VectorSpace
 from synapse_embed.adapters.hashing import HashingModel
 from tests.support.clock import Clock
 from tests.support.entries import a_live_entry
@@ -118,6 +118,7 @@ class MovingWorld:
     models: Models = field(default_factory=Models)
     rules: MigrationRules = field(default_factory=lambda: MigrationRules(10_000, keep_seconds=3600))
     replicas: list[Replica] = field(default_factory=list)
+    opener: OpenStore | None = None
 
     def __post_init__(self) -> None:
         self.plan = MemoryReembedding()
@@ -134,7 +135,9 @@ class MovingWorld:
         held = self.stores if self.shared else ({} if stores is None else stores)
         self.epoch = (await self.exact.get(Place("acme"), "0"))[1]
 
-        async def opened(fingerprint: str, _dimension: int) -> MemoryVectorStore:
+        async def opened(fingerprint: str, dimension: int) -> VectorStore:
+            if self.opener is not None:
+                return await self.opener(fingerprint, dimension)
             return held.setdefault(fingerprint, SharedStore() if self.shared else MemoryVectorStore())
 
         spaces = Spaces(VectorSpace(self.models.of(""), opened))

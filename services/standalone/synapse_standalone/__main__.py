@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from importlib import metadata
 from pathlib import Path
 
-from synapse_standalone import analytics, explain, feedback, invalidation, settings, transfer, warming
+from synapse_standalone import analytics, explain, feedback, invalidation, reembedding, settings, transfer, warming
 from synapse_standalone.errors import CommandError
 from synapse_standalone.settings import DEFAULT_PORT, DEFAULT_STATE, Options
 from synapse_standalone.thresholds import add_arguments as add_thresholds
@@ -162,6 +162,8 @@ def _parser() -> argparse.ArgumentParser:
     transfer.add_export(_command(commands, "export", transfer.export, "write what the cache holds to a file"))
     transfer.add_import(_command(commands, "import", transfer.import_, "bring an export into the cache"))
     warming.add_arguments(_command(commands, "warm", warming.run, "store answers that are known beforehand"))
+    summary = "move to another embedding model while the present one serves"
+    reembedding.add_arguments(_command(commands, "reembed", reembedding.run, summary))
     _command(commands, "backends", _backends, "show how the backends of the running mesh are doing")
     _command(commands, "models", _models, "list the models that can be asked")
     config = _command(commands, "config", _config, "show the router's configuration, or let it be read anew")
