@@ -2,39 +2,32 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
-import time
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
-from functools import partial
 from typing import TYPE_CHECKING
 
 from synapse.cache.v1 import cache_pb2
 from synapse_cache.adapters.assembly import EventAssembler
 from synapse_cache.adapters.embed_grpc import GrpcEmbedders
-from synapse_cache.adapters.exact_redis import RedisExactStore
 from synapse_cache.adapters.journal_file import FileJournal
 from synapse_cache.adapters.router_grpc import GrpcUpstream
-from synapse_cache.adapters.vectors_memory import MemoryVectorStore
 from synapse_cache.adapters.verifying import opened_decision
-from synapse_cache.arrangement import Arrangement
 from synapse_cache.assembly.analytics import analytics
 from synapse_cache.assembly.audits import Audited, audits
 from synapse_cache.assembly.invalidating import invalidating, near_cache
 from synapse_cache.assembly.learning import learning
-from synapse_cache.assembly.migrating import migrating
 from synapse_cache.assembly.privacy import opened_probing, question_rules
 from synapse_cache.assembly.serving import coalescing, opened_sharing, serving_rules
+from synapse_cache.assembly.stores import opened_stores
 from synapse_cache.assembly.thresholds import threshold_book
 from synapse_cache.assembly.transfer import transfer
 from synapse_cache.backfill import Backfill
 from synapse_cache.explaining import Explaining
 from synapse_cache.holdings import Holdings
-from synapse_cache.lookup import Lookup, LookupRules, Stores
+from synapse_cache.lookup import Lookup, LookupRules
 from synapse_cache.overlay import RecentWrites
-from synapse_cache.ports import StoreUnavailable
 from synapse_cache.read_through import ReadThrough
 from synapse_cache.recalls import Recalls
 from synapse_cache.report import Report
@@ -45,25 +38,20 @@ from synapse_cache.rpc.invalidations import InvalidationsRpc
 from synapse_cache.rpc.serving import ServingRpc
 from synapse_cache.rpc.statistics import StatisticsRpc
 from synapse_cache.rpc.thresholds import ThresholdsRpc
-from synapse_cache.spaces import Spaces
 from synapse_cache.stats import Stats
 from synapse_cache.trust import Trust
-from synapse_cache.vector_space import VectorSpace
 from synapse_cache.writer import Writer, WriteRules
 from synapse_runtime.background import background
 from synapse_runtime.channel import CallMetadata, open_channel
-from synapse_runtime.guard import Guard
 from synapse_runtime.probes import probes
 from synapse_runtime.server import Service, serving
 from synapse_runtime.settings import SettingsError
 
 if TYPE_CHECKING:
-    from synapse_cache.ports import VectorStore
     from synapse_cache.settings import CacheSettings
     from synapse_runtime.settings import MeshSettings
 
 SERVICE = cache_pb2.DESCRIPTOR.services_by_name["CacheService"]
-_EXPIRE_EVERY_SECONDS = 600.0
 _DRAIN_SECONDS = 5.0
 _EMBED_TIMEOUT_SECONDS = 5.0
 _MILVUS_LAG_SECONDS = 10.0  # bounded consistency shows a row after 5 s at most, and a margin
@@ -107,13 +95,7 @@ async def _cache(settings: CacheSettings, mesh: MeshSettings) -> AsyncIterator[t
         embed = await stack.enter_async_context(open_channel(mesh.embed_target))
         router = await stack.enter_async_context(open_channel(mesh.router_target, retries=False))
         embedders = GrpcEmbedders(embed, metadata, timeout_seconds=_EMBED_TIMEOUT_SECONDS)
-        open_vectors = partial(_open_vectors, settings)
-        space = Spaces(VectorSpace(embedders.of(""), open_vectors))
-        stack.push_async_callback(space.close)
-        stores = _stores(settings, space)
-        stack.push_async_callback(stores.exact.close)
-        arrangement = Arrangement(space, embedders, open_vectors)
-        moved = await stack.enter_async_context(migrating(settings, arrangement, stores.exact))
+        stores, moved = await stack.enter_async_context(opened_stores(settings, embedders))
         journal = await _open_journal(settings)
         stack.push_async_callback(journal.close)
         recent = _recent(settings)
@@ -128,9 +110,7 @@ async def _cache(settings: CacheSettings, mesh: MeshSettings) -> AsyncIterator[t
         lookup = Lookup(stores, decision, trust, recent, rules, near=near, recalls=recalls)
         holdings = Holdings(recent, writer, lookup, near=near, recalls=recalls)
         invalidation, broadcast = await stack.enter_async_context(invalidating(settings, stores, journal, holdings))
-        await stack.enter_async_context(
-            background(vectors=space.run, writer=writer.run, expire=partial(_expire, space))
-        )
+        await stack.enter_async_context(background(writer=writer.run))
         stack.push_async_callback(writer.drain, seconds=_DRAIN_SECONDS)
         upstream = GrpcUpstream(router, metadata, timeout_seconds=settings.upstream_timeout_seconds)
         told = await stack.enter_async_context(analytics(settings, thresholds))
@@ -153,9 +133,9 @@ async def _cache(settings: CacheSettings, mesh: MeshSettings) -> AsyncIterator[t
         yield (
             ServingRpc(cache, question_rules(settings)),
             ExplainRpc(Explaining(cache, lookup, decision, trust, thresholds), question_rules(settings)),
-            EntriesRpc(invalidation, embedder=lambda: space.fingerprint),
+            EntriesRpc(invalidation, embedder=lambda: stores.vectors.fingerprint),
             InvalidationsRpc(invalidation, broadcast),
-            StatisticsRpc(Report(stats, stores, journal, space)),
+            StatisticsRpc(Report(stats, stores, journal, stores.vectors)),
             ThresholdsRpc(thresholds),
             moved,
             transfer(settings, stores, writer, recent, recalls=recalls, thresholds=thresholds),
@@ -182,49 +162,3 @@ def _recent(settings: CacheSettings) -> RecentWrites:
 async def _open_journal(settings: CacheSettings) -> FileJournal:
     settings.data_dir.mkdir(parents=True, exist_ok=True)
     return await FileJournal.open(settings.data_dir / "journal.db", max_bytes=settings.journal_max_bytes)
-
-
-def _stores(settings: CacheSettings, space: Spaces) -> Stores:
-    def guard(name: str, budget_ms: float) -> Guard:
-        return Guard(name, budget_seconds=budget_ms / 1000, failures=(StoreUnavailable,))
-
-    redis_budget = settings.redis_budget_ms
-    return Stores(
-        exact=RedisExactStore.open(settings.redis_url.get_secret_value(), prefix=settings.redis_prefix),
-        vectors=space,
-        embedder=space,
-        exact_guard=guard("redis", redis_budget),
-        vectors_guard=guard("vectors", settings.vectors_budget_ms),
-        embed_guard=guard("embed", settings.embed_budget_ms),
-    )
-
-
-async def _open_vectors(settings: CacheSettings, fingerprint: str, dimension: int) -> VectorStore:
-    """The vector store of one vector space, as the settings say."""
-    if settings.vectors == "memory":
-        return MemoryVectorStore()
-    if settings.vectors == "milvus":
-        from synapse_cache.adapters.vectors_milvus import MilvusVectorStore
-
-        return await MilvusVectorStore.open(
-            settings.milvus_endpoint,
-            fingerprint=fingerprint,
-            dimension=dimension,
-            token=settings.milvus_token.get_secret_value(),
-            database=settings.milvus_database,
-        )
-    from synapse_cache.adapters.vectors_embedded import EmbeddedVectorStore
-
-    return await EmbeddedVectorStore.open(settings.data_dir / "vectors", fingerprint=fingerprint, dimension=dimension)
-
-
-async def _expire(space: Spaces) -> None:
-    """Give the room of expired entries back, every ten minutes."""
-    while True:
-        await asyncio.sleep(_EXPIRE_EVERY_SECONDS)
-        try:
-            removed = await space.expire(now=time.time())
-        except StoreUnavailable as error:
-            _log.debug("expired entries stay for now", extra={"cause": str(error)})
-        else:
-            _log.debug("expired entries removed", extra={"count": removed})
