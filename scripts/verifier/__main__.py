@@ -1,4 +1,4 @@
-"""Command line: `python -m scripts.verifier train|export|calibrate|measure|streams ...` (see docs/model-card.md)."""
+"""Command line: `python -m scripts.verifier train|average|export|calibrate|measure|streams ...` (see docs/model-card.md)."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import argparse
 from functools import cache
 from pathlib import Path
 
-from scripts.verifier import network, yardstick
+from scripts.verifier import network
 from scripts.verifier.generate import Recipe, make
 from scripts.verifier.train import Schedule, train
 
@@ -37,9 +37,14 @@ def _export(args: argparse.Namespace) -> None:
     print(f"{args.out}: {size / 1e6:.1f} MB")
 
 
+def _average(args: argparse.Namespace) -> None:
+    minilm = args.minilm / "model.safetensors"
+    one, other = network.restore(args.one, minilm), network.restore(args.other, minilm)
+    network.save(network.average(one, other, args.share), args.out)
+
+
 def _calibrate(args: argparse.Namespace) -> None:
     from scripts.verifier import calibrate
-    from scripts.verifier.measure import measure
 
     from synapse_cache.adapters.verifier_onnx import OnnxVerifier
 
@@ -51,7 +56,6 @@ def _calibrate(args: argparse.Namespace) -> None:
         print(f"\nfitted without {name}, on {name}:")
         without = calibrate.fit(found, without=name)
         calibrate.show({key: pairs for key, pairs in found.items() if key.startswith(name)}, without)
-    measure([pairs for key, pairs in found.items() if key in yardstick.SETS], calibration, None)
 
 
 def _measure(args: argparse.Namespace) -> None:
@@ -100,6 +104,13 @@ def _parser() -> argparse.ArgumentParser:
     command.add_argument("--fp32", action="store_true", help="no bfloat16")
     command.add_argument("--pause", type=Path, help="wait while this file exists")
     command.set_defaults(run=_train)
+    command = commands.add_parser("average", help="the mean of two trained models, of which one began at the other")
+    command.add_argument("one", type=Path)
+    command.add_argument("other", type=Path)
+    command.add_argument("--share", type=float, default=0.6, help="weight of the other")
+    command.add_argument("--minilm", type=Path, required=True)
+    command.add_argument("--out", type=Path, required=True)
+    command.set_defaults(run=_average)
     command = commands.add_parser("export", help="write a trained model as ONNX")
     command.add_argument("--minilm", type=Path, required=True)
     command.add_argument("--trained", type=Path, required=True)

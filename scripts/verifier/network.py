@@ -94,6 +94,11 @@ def _head(functional: Any, weights: Weights, x: Any, mask: Any) -> Any:
     return functional.linear(torch.cat((mean, highest), 1), weights["head.weight"], weights["head.bias"])[:, 0]
 
 
+def average(one: Weights, other: Weights, share: float) -> Weights:
+    """Tensors between those of two models, `share` of the way to the other."""
+    return {name: (1 - share) * tensor.detach() + share * other[name].detach() for name, tensor in one.items()}
+
+
 def save(weights: Weights, path: Path) -> None:
     """Write the trained tensors; the frozen word embeddings are MiniLM's and stay out."""
     write: Any = import_module("safetensors.torch").save_file

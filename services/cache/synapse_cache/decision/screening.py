@@ -6,6 +6,7 @@ because an answer for one text is wrong for the other whatever else they say.
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from dataclasses import dataclass
 
@@ -13,6 +14,7 @@ from synapse_cache.decision.features import TextFeatures
 from synapse_cache.decision.verdict import VetoReason
 from synapse_cache.decision.veto import veto
 
+_AND = re.compile(r"\band\b|&", re.IGNORECASE)
 # Final as soon as the veto names them: one of the texts asks for something that the other does not mention.
 _FINAL = frozenset((
     VetoReason.PRIVATE, VetoReason.CODE, VetoReason.QUOTED, VetoReason.IDENTIFIER, VetoReason.OTHER_LANGUAGE,
@@ -68,8 +70,15 @@ def _english(one: TextFeatures, other: TextFeatures) -> bool:
 def _rivalry(asked: TextFeatures, stored: TextFeatures) -> VetoReason | None:
     """The kind of thing of which each text names another one."""
     left, right = Counter(asked.clause.words), Counter(stored.clause.words)
+    if _joined_otherwise(asked, left - right, stored) or _joined_otherwise(stored, right - left, asked):
+        return VetoReason.WORDS
     only_left, only_right = _kinds(left - right), _kinds(right - left)
     return next((reason for kind, reason in _RIVALS.items() if kind in only_left and kind in only_right), None)
+
+
+def _joined_otherwise(one: TextFeatures, only_one: Counter[str], other: TextFeatures) -> bool:
+    """Whether one says "or" where the other says "and"."""
+    return "conj:or" in only_one and len(_AND.findall(other.text)) > len(_AND.findall(one.text))
 
 
 def _kinds(words: Counter[str]) -> set[str]:

@@ -15,6 +15,7 @@ SETTLED = [
     ("reset the password of bob@example.com", "reset the password of eve@example.com", VetoReason.PRIVATE),
     ("capital of the USA", "capital of the UK", VetoReason.ENTITY),
     ("answer in French: what is a cat", "what is a cat", VetoReason.LANGUAGE),
+    ("Is Ann a nurse or a cook?", "Is Ann a nurse and a cook?", VetoReason.WORDS),
 ]
 OPEN = [
     ("my card has not arrived yet", "I am still waiting for my card", VetoReason.NEGATION),
