@@ -1,4 +1,4 @@
-"""Command line: `python -m scripts.verifier train|average|export|calibrate|measure|streams ...` (see docs/model-card.md)."""
+"""Command line: `python -m scripts.verifier train|average|export|calibrate|measure|time|streams`, see the model card."""
 
 from __future__ import annotations
 

@@ -45,7 +45,3 @@ def show(quality: Path, folder: Path) -> None:
     for title, times in rows:
         median, high = np.percentile(times, (50, 99))
         print(f"{title:>15} {len(times):>9} {median:>8.2f} {high:>8.2f} {max(times):>8.2f}")
-    model = [one for asked, times in taken.items() if asked for one in times]
-    print(
-        f"{'1 or more':>15} {len(model):>9} {np.median(model):>8.2f} {np.percentile(model, 99):>8.2f} {max(model):>8.2f}"
-    )
