@@ -1,4 +1,4 @@
-"""Command line: `python -m scripts.verifier train|average|export|calibrate|measure|time|streams`, see the model card."""
+"""Command line: `python -m scripts.verifier train|average|export|calibrate|measure|time|streams` (the model card)."""
 
 from __future__ import annotations
 
