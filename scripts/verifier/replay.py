@@ -20,8 +20,8 @@ from synapse_cache.adapters.verifier_onnx import FOLDER, OnnxVerifier
 from synapse_cache.decision import Calibration, Candidate, VerifiedDecision
 from synapse_cache.decision.learning import record
 from synapse_cache.decision.verdict import Judged, Standing
-from synapse_cache.evidence import Evidence, Source
-from synapse_cache.experience import Experience
+from synapse_cache.trust.evidence import Evidence, Source
+from synapse_cache.trust.experience import Experience
 
 AUDIT_SHARE = 0.02
 _CANDIDATES = 8

@@ -8,10 +8,10 @@ from dataclasses import dataclass
 
 from synapse_cache.adapters.log_memory import MemoryRequestLog
 from synapse_cache.adapters.savings_memory import MemorySavings
-from synapse_cache.logbook import Logbook
-from synapse_cache.request_log import Logged, LogRules, RequestLogger
-from synapse_cache.savings import SavingsCounter, SavingsReport
-from synapse_cache.thresholds import FixedThresholds, Thresholds
+from synapse_cache.analytics.logbook import Logbook
+from synapse_cache.analytics.request_log import Logged, LogRules, RequestLogger
+from synapse_cache.analytics.savings import SavingsCounter, SavingsReport
+from synapse_cache.thresholds.thresholds import FixedThresholds, Thresholds
 from tests.support.cache_world import CacheWorld, cache_world
 
 

@@ -27,32 +27,32 @@ from synapse_cache.adapters.trail_memory import MemoryTrail
 from synapse_cache.adapters.trust_memory import MemoryTrustStore
 from synapse_cache.adapters.vectors_memory import MemoryVectorStore
 from synapse_cache.backfill import Backfill
-from synapse_cache.broadcast import Broadcast
 from synapse_cache.decision import Calibration, VerifiedDecision
 from synapse_cache.decision.verified import Ask
-from synapse_cache.explaining import Explaining
-from synapse_cache.feedback import Feedback, FeedbackRules
+from synapse_cache.explaining.explaining import Explaining
+from synapse_cache.feedback.feedback import Feedback, FeedbackRules
+from synapse_cache.feedback.traces import Traces
+from synapse_cache.flights.sharing import Sharing, SharingRules
 from synapse_cache.followers import Follower
-from synapse_cache.holdings import Holdings
-from synapse_cache.invalidation import Invalidation
+from synapse_cache.invalidation.broadcast import Broadcast
+from synapse_cache.invalidation.holdings import Holdings
+from synapse_cache.invalidation.invalidation import Invalidation
+from synapse_cache.invalidation.recalls import Recalls
+from synapse_cache.invalidation.removal import Removal
+from synapse_cache.invalidation.trail import Trail
 from synapse_cache.lookup import Lookup, LookupRules, Stores
 from synapse_cache.model import Answer, Caller, Embedding, Outcome, Place, Policy, Question
 from synapse_cache.near import NearCache
 from synapse_cache.overlay import RecentWrites
 from synapse_cache.ports import ExactStore, Judge, StoreUnavailable, TrustStore, VectorStore
-from synapse_cache.privacy import PersonalData
-from synapse_cache.probing import Probing, ProbingRules
+from synapse_cache.privacy.privacy import PersonalData
+from synapse_cache.privacy.probing import Probing, ProbingRules
 from synapse_cache.read_through import ReadThrough, Served, ServingRules
-from synapse_cache.recalls import Recalls
-from synapse_cache.removal import Removal
-from synapse_cache.sharing import Sharing, SharingRules
-from synapse_cache.spaces import Spaces
+from synapse_cache.reembedding.spaces import Spaces
 from synapse_cache.stats import Stats
-from synapse_cache.threshold_book import ThresholdBook
-from synapse_cache.thresholds import Thresholds
-from synapse_cache.traces import Traces
-from synapse_cache.trail import Trail
-from synapse_cache.trust import Trust
+from synapse_cache.thresholds.threshold_book import ThresholdBook
+from synapse_cache.thresholds.thresholds import Thresholds
+from synapse_cache.trust.trust import Trust
 from synapse_cache.vector_space import VectorSpace
 from synapse_cache.writer import Writer, WriteRules
 from synapse_embed.adapters.hashing import HashingModel

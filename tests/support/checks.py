@@ -8,19 +8,19 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from synapse_cache.adapters.answers import said_of
-from synapse_cache.auditing import Auditing, AuditParts
-from synapse_cache.control import Control
-from synapse_cache.error_bounds import ErrorBounds
-from synapse_cache.findings import Findings
-from synapse_cache.hindsight import Hindsight
-from synapse_cache.referee import Referee
-from synapse_cache.trust_sync import TrustSync
+from synapse_cache.audits.auditing import Auditing, AuditParts
+from synapse_cache.audits.findings import Findings
+from synapse_cache.audits.hindsight import Hindsight
+from synapse_cache.audits.referee import Referee
+from synapse_cache.trust.control import Control
+from synapse_cache.trust.error_bounds import ErrorBounds
+from synapse_cache.trust.sync import TrustSync
 
 if TYPE_CHECKING:
     from synapse_cache.lookup import Stores
     from synapse_cache.ports import Judge, TrustStore, Upstream
-    from synapse_cache.thresholds import ThresholdSource
-    from synapse_cache.trust import Trust
+    from synapse_cache.thresholds.thresholds import ThresholdSource
+    from synapse_cache.trust.trust import Trust
     from synapse_cache.writer import Writer
     from tests.support.clock import Clock
 

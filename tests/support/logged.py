@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from synapse_cache.analytics.request_log import Logged
 from synapse_cache.model import Status, Tier
-from synapse_cache.request_log import Logged
 
 
 def a_miss(**changes: Any) -> Logged:

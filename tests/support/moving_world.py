@@ -12,13 +12,13 @@ import numpy as np
 from synapse_cache.adapters.exact_memory import MemoryExactStore
 from synapse_cache.adapters.reembedding_memory import MemoryReembedding
 from synapse_cache.adapters.vectors_memory import MemoryVectorStore
-from synapse_cache.arrangement import Arrangement
-from synapse_cache.embedder_switch import EmbedderSwitch, Standing
-from synapse_cache.migration import Migration, MigrationRules
 from synapse_cache.model import Embedding, Entry, Place
 from synapse_cache.ports import StoreUnavailable, VectorStore
-from synapse_cache.reembedding import Space, Stage
-from synapse_cache.spaces import Spaces
+from synapse_cache.reembedding.arrangement import Arrangement
+from synapse_cache.reembedding.migration import Migration, MigrationRules
+from synapse_cache.reembedding.reembedding import Space, Stage
+from synapse_cache.reembedding.spaces import Spaces
+from synapse_cache.reembedding.switch import EmbedderSwitch, Standing
 from synapse_cache.vector_space import OpenStore, VectorSpace
 from synapse_embed.adapters.hashing import HashingModel
 from tests.support.clock import Clock

@@ -24,12 +24,12 @@ from synapse_cache.assembly.stores import opened_stores
 from synapse_cache.assembly.thresholds import threshold_book
 from synapse_cache.assembly.transfer import transfer
 from synapse_cache.backfill import Backfill
-from synapse_cache.explaining import Explaining
-from synapse_cache.holdings import Holdings
+from synapse_cache.explaining.explaining import Explaining
+from synapse_cache.invalidation.holdings import Holdings
+from synapse_cache.invalidation.recalls import Recalls
 from synapse_cache.lookup import Lookup, LookupRules
 from synapse_cache.overlay import RecentWrites
 from synapse_cache.read_through import ReadThrough
-from synapse_cache.recalls import Recalls
 from synapse_cache.report import Report
 from synapse_cache.rpc.entries import EntriesRpc
 from synapse_cache.rpc.explain import ExplainRpc
@@ -39,7 +39,7 @@ from synapse_cache.rpc.serving import ServingRpc
 from synapse_cache.rpc.statistics import StatisticsRpc
 from synapse_cache.rpc.thresholds import ThresholdsRpc
 from synapse_cache.stats import Stats
-from synapse_cache.trust import Trust
+from synapse_cache.trust.trust import Trust
 from synapse_cache.writer import Writer, WriteRules
 from synapse_runtime.background import background
 from synapse_runtime.channel import CallMetadata, open_channel

@@ -13,12 +13,13 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING
 
-from synapse_cache import stale, telemetry
-from synapse_cache.considering import considered
+from synapse_cache import telemetry
 from synapse_cache.decision import Candidate
+from synapse_cache.explaining.considering import considered
+from synapse_cache.flights import stale
+from synapse_cache.invalidation.recalls import Recalls
 from synapse_cache.model import Considered, Hit, Miss, Place, Tier
 from synapse_cache.near import NearCache
-from synapse_cache.recalls import Recalls
 from synapse_runtime.guard import DependencyDown, Guard
 
 if TYPE_CHECKING:
@@ -26,9 +27,9 @@ if TYPE_CHECKING:
     from synapse_cache.model import Embedding, Entry, Match, Policy, Question
     from synapse_cache.overlay import RecentWrites
     from synapse_cache.ports import Embedder, ExactStore
-    from synapse_cache.spaces import Spaces
-    from synapse_cache.thresholds import Thresholds, ThresholdSource
-    from synapse_cache.trust import Trust
+    from synapse_cache.reembedding.spaces import Spaces
+    from synapse_cache.thresholds.thresholds import Thresholds, ThresholdSource
+    from synapse_cache.trust.trust import Trust
 
 _log = logging.getLogger("synapse.cache.lookup")
 _KNOWN_EPOCHS = 10_000

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
-from synapse_cache.freshness import STATIC, Life
+from synapse_cache.privacy.freshness import STATIC, Life
 
 if TYPE_CHECKING:
     import numpy as np

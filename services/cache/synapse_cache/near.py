@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections import OrderedDict
 from typing import TYPE_CHECKING, TypeAlias
 
-from synapse_cache.conditions import Conditions
+from synapse_cache.invalidation.conditions import Conditions
 
 if TYPE_CHECKING:
     from synapse_cache.model import Entry, Place

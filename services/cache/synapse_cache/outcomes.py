@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from synapse_cache.model import Hit, Miss, Outcome, Status, Tier
 
 if TYPE_CHECKING:
-    from synapse_cache.calls import Landed, Trip
+    from synapse_cache.flights.calls import Landed, Trip
     from synapse_cache.lookup import Found
     from synapse_cache.model import Policy, Question
 

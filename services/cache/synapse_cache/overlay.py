@@ -14,7 +14,7 @@ from synapse_cache.model import Entry, Match
 if TYPE_CHECKING:
     import numpy.typing as npt
 
-    from synapse_cache.conditions import Conditions
+    from synapse_cache.invalidation.conditions import Conditions
     from synapse_cache.model import Embedding, Place
 
     Matrix = npt.NDArray[np.float32]

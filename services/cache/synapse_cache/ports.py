@@ -6,17 +6,17 @@ from collections.abc import AsyncGenerator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 
 if TYPE_CHECKING:
-    from synapse_cache.conditions import Conditions, Leg, Page, Ref
-    from synapse_cache.feedback import Limit
+    from synapse_cache.analytics.request_log import Logged
+    from synapse_cache.analytics.savings import Account, Saved
+    from synapse_cache.feedback.feedback import Limit
+    from synapse_cache.feedback.relations import Relation
+    from synapse_cache.feedback.traces import Trace
+    from synapse_cache.invalidation.conditions import Conditions, Leg, Page, Ref
     from synapse_cache.model import Answer, Caller, Embedding, Entry, Match, Place, Question, Vector
-    from synapse_cache.news import Heard, Parcel
-    from synapse_cache.reembedding import Plan, Progress, Space, View
-    from synapse_cache.relations import Relation
-    from synapse_cache.request_log import Logged
-    from synapse_cache.savings import Account, Saved
-    from synapse_cache.thresholds import Level
-    from synapse_cache.traces import Trace
-    from synapse_cache.trust import Home
+    from synapse_cache.reembedding.reembedding import Plan, Progress, Space, View
+    from synapse_cache.thresholds.thresholds import Level
+    from synapse_cache.trust.news import Heard, Parcel
+    from synapse_cache.trust.trust import Home
 
 
 Batch: TypeAlias = Sequence[Any]

@@ -10,24 +10,25 @@ from contextlib import ExitStack, aclosing, asynccontextmanager
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from synapse_cache import gates, stale, telemetry
-from synapse_cache.calls import Calls, told
-from synapse_cache.hedging import hedged
+from synapse_cache import gates, telemetry
+from synapse_cache.flights import stale
+from synapse_cache.flights.calls import Calls, told
+from synapse_cache.flights.hedging import hedged
+from synapse_cache.flights.refreshing import Refreshing
 from synapse_cache.lookup import Found
 from synapse_cache.model import Caller, Hit, Miss, NotCached, Outcome, Place, Policy, Question, Status, Tier
 from synapse_cache.outcomes import asked_outcome, landed_outcome, outcome_of, riding_outcome
-from synapse_cache.refreshing import Refreshing
 from synapse_runtime.errors import SynapseError
 
 if TYPE_CHECKING:
     from synapse_cache.backfill import Backfill
-    from synapse_cache.calls import Trip
+    from synapse_cache.flights.calls import Trip
+    from synapse_cache.flights.sharing import Sharing
     from synapse_cache.followers import Follower
     from synapse_cache.lookup import Lookup
     from synapse_cache.model import Answer
     from synapse_cache.ports import Assembler, Batch, Upstream
-    from synapse_cache.probing import Probing
-    from synapse_cache.sharing import Sharing
+    from synapse_cache.privacy.probing import Probing
     from synapse_cache.stats import Stats
     from synapse_cache.writer import Writer
 

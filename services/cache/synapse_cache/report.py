@@ -12,7 +12,7 @@ from synapse_cache.ports import StoreUnavailable
 if TYPE_CHECKING:
     from synapse_cache.lookup import Stores
     from synapse_cache.ports import Journal
-    from synapse_cache.spaces import Spaces
+    from synapse_cache.reembedding.spaces import Spaces
     from synapse_cache.stats import Stats
 
 _WAIT_SECONDS = 1.0

@@ -7,7 +7,7 @@ from typing import Literal
 
 from pydantic import Field, SecretStr
 
-from synapse_cache.privacy import PersonalData, PersonalState
+from synapse_cache.privacy.privacy import PersonalData, PersonalState
 from synapse_runtime.settings import Section
 
 

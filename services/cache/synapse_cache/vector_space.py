@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, TypeAlias
 from synapse_cache.ports import StoreUnavailable
 
 if TYPE_CHECKING:
-    from synapse_cache.conditions import Conditions, Leg, Page
+    from synapse_cache.invalidation.conditions import Conditions, Leg, Page
     from synapse_cache.model import Embedding, Entry, Match, Place
     from synapse_cache.ports import Embedder, VectorStore
 

@@ -17,17 +17,17 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeAlias
 
 from synapse_cache import telemetry
+from synapse_cache.flights.stale import stale_until
+from synapse_cache.invalidation.recalls import Recalls
 from synapse_cache.model import Entry
 from synapse_cache.ports import StoreUnavailable
-from synapse_cache.recalls import Recalls
-from synapse_cache.stale import stale_until
 
 if TYPE_CHECKING:
     from synapse_cache.lookup import Stores
     from synapse_cache.model import Answer, Embedding, Place, Policy, Question
     from synapse_cache.overlay import RecentWrites
     from synapse_cache.ports import Journal
-    from synapse_cache.thresholds import ThresholdSource
+    from synapse_cache.thresholds.thresholds import ThresholdSource
 
 _log = logging.getLogger("synapse.cache.writer")
 _BATCH = 64

@@ -11,11 +11,11 @@ from google.protobuf.duration_pb2 import Duration
 from synapse.cache.v1 import analytics_pb2 as wire
 from synapse.cache.v1 import outcome_pb2, thresholds_pb2
 from synapse.cache.v1.cache_pb2_grpc import CacheServiceStub
+from synapse_cache.analytics.request_log import Logged
+from synapse_cache.analytics.savings import Account, Saved, day_of
 from synapse_cache.app import SERVICE
-from synapse_cache.request_log import Logged
 from synapse_cache.rpc.analytics import AnalyticsRpc
 from synapse_cache.rpc.simulation import SimulationRpc
-from synapse_cache.savings import Account, Saved, day_of
 from synapse_runtime import errors
 from synapse_runtime.channel import CallMetadata, open_channel, own_errors
 from synapse_runtime.identity import Identity, Role

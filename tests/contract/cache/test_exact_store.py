@@ -6,7 +6,7 @@ import dataclasses
 
 import pytest
 
-from synapse_cache.conditions import Conditions, Likeness, ref_of
+from synapse_cache.invalidation.conditions import Conditions, Likeness, ref_of
 from synapse_cache.model import Embedding, Place
 from tests.contract.cache.conftest import ALIAS, HERE, HOUR, KEY, OTHER_ALIAS
 

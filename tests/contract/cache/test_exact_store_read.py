@@ -8,7 +8,7 @@ import pytest
 
 from synapse_cache.adapters.exact_memory import MemoryExactStore
 from synapse_cache.adapters.exact_redis import RedisExactStore
-from synapse_cache.conditions import ref_of
+from synapse_cache.invalidation.conditions import ref_of
 from synapse_cache.model import Place
 from tests.support.clock import Clock
 from tests.support.entries import an_entry

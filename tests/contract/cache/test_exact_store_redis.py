@@ -12,7 +12,7 @@ from prometheus_client import REGISTRY
 
 from synapse_cache.adapters.codec import encode
 from synapse_cache.adapters.exact_redis import RedisExactStore
-from synapse_cache.conditions import Conditions, ref_of
+from synapse_cache.invalidation.conditions import Conditions, ref_of
 from synapse_cache.model import Place
 from synapse_cache.ports import StoreUnavailable
 from tests.support.entries import a_live_entry

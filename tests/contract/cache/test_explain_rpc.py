@@ -15,7 +15,7 @@ from synapse.cache.v1.cache_pb2_grpc import CacheServiceStub
 from synapse.llm.v1.request_pb2 import GENERATION_KIND_COMPLETION, GenerationRequest
 from synapse_cache.app import SERVICE
 from synapse_cache.rpc.explain import ExplainRpc
-from synapse_cache.thresholds import Level
+from synapse_cache.thresholds.thresholds import Level
 from synapse_runtime import errors
 from synapse_runtime.channel import CallMetadata, open_channel, own_errors
 from synapse_runtime.identity import Identity, Role

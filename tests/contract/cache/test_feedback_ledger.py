@@ -9,7 +9,7 @@ import pytest
 from synapse_cache.adapters.exact_redis_link import RedisLink
 from synapse_cache.adapters.feedback_memory import MemoryFeedbackLedger
 from synapse_cache.adapters.feedback_redis import RedisFeedbackLedger
-from synapse_cache.feedback import Limit
+from synapse_cache.feedback.feedback import Limit
 from synapse_cache.ports import StoreUnavailable
 from tests.support.redis_servers import BINARIES
 

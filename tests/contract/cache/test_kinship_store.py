@@ -10,9 +10,9 @@ import pytest
 from synapse_cache.adapters.exact_redis_link import RedisLink
 from synapse_cache.adapters.kinship_memory import MemoryKinshipStore
 from synapse_cache.adapters.kinship_redis import RedisKinshipStore
-from synapse_cache.evidence import Source
+from synapse_cache.feedback.relations import Relation
 from synapse_cache.ports import StoreUnavailable
-from synapse_cache.relations import Relation
+from synapse_cache.trust.evidence import Source
 from tests.support.redis_servers import BINARIES
 
 HERE = ("acme", "default")

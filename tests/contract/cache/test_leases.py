@@ -13,7 +13,7 @@ import pytest
 
 from synapse_cache.adapters.leases_memory import MemoryLeases
 from synapse_cache.adapters.leases_redis import RedisLeases
-from synapse_cache.leases import Lease, Leases
+from synapse_cache.flights.leases import Lease, Leases
 from synapse_cache.model import CallKey, Place
 from synapse_runtime.background import background
 from tests.support.redis_servers import BINARIES

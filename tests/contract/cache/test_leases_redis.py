@@ -11,7 +11,7 @@ import pytest
 import redis
 
 from synapse_cache.adapters.leases_redis import RedisLeases
-from synapse_cache.leases import Lease
+from synapse_cache.flights.leases import Lease
 from synapse_cache.model import CallKey, Place
 from synapse_cache.ports import StoreUnavailable
 from synapse_runtime.background import background

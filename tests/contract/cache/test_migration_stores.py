@@ -10,9 +10,9 @@ import pytest
 
 from synapse_cache.adapters.vectors_embedded import EmbeddedVectorStore
 from synapse_cache.adapters.vectors_milvus import MilvusVectorStore
-from synapse_cache.migration import MigrationRules
 from synapse_cache.ports import VectorStore
-from synapse_cache.reembedding import Stage
+from synapse_cache.reembedding.migration import MigrationRules
+from synapse_cache.reembedding.reembedding import Stage
 from tests.support import moving_world
 from tests.support.moving_world import NEW, MovingWorld
 
@@ -49,7 +49,7 @@ async def test_files_are_moved_and_the_old_one_goes_in_the_end(tmp_path: Path) -
 async def test_collections_are_moved_and_the_old_one_goes_in_the_end(
     milvus_endpoint: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("synapse_cache.migration._REMOVE_AFTER_SECONDS", 1.0)
+    monkeypatch.setattr("synapse_cache.reembedding.migration._REMOVE_AFTER_SECONDS", 1.0)
     monkeypatch.setattr(moving_world, "PATIENCE_SECONDS", 60.0)
     run, opened_stores = secrets.token_hex(4), dict[str, MilvusVectorStore]()
 

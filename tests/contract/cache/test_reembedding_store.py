@@ -13,7 +13,7 @@ from synapse_cache.adapters.exact_redis_link import RedisLink
 from synapse_cache.adapters.reembedding_memory import MemoryReembedding
 from synapse_cache.adapters.reembedding_redis import RedisReembedding
 from synapse_cache.ports import ReembeddingStore, StoreUnavailable
-from synapse_cache.reembedding import Plan, Progress, Space, Stage, View
+from synapse_cache.reembedding.reembedding import Plan, Progress, Space, Stage, View
 from tests.support.clock import Clock
 from tests.support.redis_servers import BINARIES, RedisServer
 

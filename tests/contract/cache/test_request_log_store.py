@@ -11,8 +11,8 @@ from synapse_cache.adapters.exact_redis_link import RedisLink
 from synapse_cache.adapters.log_codec import encode
 from synapse_cache.adapters.log_memory import MemoryRequestLog
 from synapse_cache.adapters.log_redis import RedisRequestLog
+from synapse_cache.analytics.request_log import Logged
 from synapse_cache.ports import RequestLogStore, StoreUnavailable
-from synapse_cache.request_log import Logged
 from tests.support.clock import Clock
 from tests.support.logged import a_hit_by_meaning, a_miss, a_refusal, an_exact_hit
 from tests.support.redis_servers import BINARIES, RedisServer

@@ -10,8 +10,8 @@ import pytest
 from synapse_cache.adapters.exact_redis_link import RedisLink
 from synapse_cache.adapters.savings_memory import MemorySavings
 from synapse_cache.adapters.savings_redis import RedisSavings
+from synapse_cache.analytics.savings import MOST_MODELS, OTHER_MODEL, Account, Saved
 from synapse_cache.ports import SavingsStore, StoreUnavailable
-from synapse_cache.savings import MOST_MODELS, OTHER_MODEL, Account, Saved
 from tests.support.clock import Clock
 from tests.support.redis_servers import BINARIES, RedisServer
 

@@ -12,7 +12,7 @@ from synapse_cache.adapters.exact_redis_link import RedisLink
 from synapse_cache.adapters.thresholds_memory import MemoryThresholdStore
 from synapse_cache.adapters.thresholds_redis import RedisThresholdStore
 from synapse_cache.ports import StoreUnavailable, ThresholdStore
-from synapse_cache.thresholds import NAMES, Level
+from synapse_cache.thresholds.thresholds import NAMES, Level
 from tests.support.redis_servers import BINARIES, RedisServer
 
 WHOLE = Level(**{name: name == "shadow" or 0.25 for name in NAMES}, only_tightens=True)

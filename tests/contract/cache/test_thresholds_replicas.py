@@ -12,8 +12,8 @@ import pytest
 
 from synapse_cache.assembly.thresholds import threshold_book
 from synapse_cache.settings import CacheSettings
-from synapse_cache.threshold_book import ThresholdBook
-from synapse_cache.thresholds import Level
+from synapse_cache.thresholds.threshold_book import ThresholdBook
+from synapse_cache.thresholds.thresholds import Level
 from synapse_runtime.errors import Unavailable
 from tests.support.redis_servers import RedisServer
 

@@ -14,8 +14,8 @@ from synapse_cache.adapters.thresholds_memory import MemoryThresholdStore
 from synapse_cache.adapters.thresholds_wire import WIRE_NAMES
 from synapse_cache.app import SERVICE
 from synapse_cache.rpc.thresholds import ThresholdsRpc
-from synapse_cache.threshold_book import ThresholdBook
-from synapse_cache.thresholds import NAMES, Thresholds
+from synapse_cache.thresholds.threshold_book import ThresholdBook
+from synapse_cache.thresholds.thresholds import NAMES, Thresholds
 from synapse_runtime import errors
 from synapse_runtime.channel import CallMetadata, open_channel, own_errors
 from synapse_runtime.identity import Identity, Role

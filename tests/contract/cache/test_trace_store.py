@@ -10,8 +10,8 @@ import pytest
 from synapse_cache.adapters.exact_redis_link import RedisLink
 from synapse_cache.adapters.traces_memory import MemoryTraceStore
 from synapse_cache.adapters.traces_redis import RedisTraceStore
+from synapse_cache.feedback.traces import TRACE_SECONDS, Trace
 from synapse_cache.ports import StoreUnavailable
-from synapse_cache.traces import TRACE_SECONDS, Trace
 from tests.support.clock import Clock
 from tests.support.redis_servers import BINARIES
 

@@ -12,10 +12,10 @@ import pytest
 
 from synapse_cache.adapters.trail_memory import MemoryTrail
 from synapse_cache.adapters.trail_redis import RedisTrail
-from synapse_cache.conditions import Conditions, Likeness, Ref
+from synapse_cache.invalidation.conditions import Conditions, Likeness, Ref
+from synapse_cache.invalidation.trail import Notice, Order, Phase
 from synapse_cache.model import Embedding
 from synapse_cache.ports import StoreUnavailable
-from synapse_cache.trail import Notice, Order, Phase
 from tests.support.redis_servers import BINARIES
 
 CAPACITY = 10
@@ -50,7 +50,9 @@ async def test_an_empty_trail_tells_nothing(trail):
 
 async def test_a_notice_comes_back_whole(trail):
     wanted = {"id": "i", "key": "k", "namespace": NASTY, "tag": NASTY, "model": "m", "created_before": 1.25}
-    notice = dataclasses.replace(a_notice(**wanted), epoch=1_795_000_000_000_001, removed=-1, refs=(Ref("i", "k", NASTY, 7),))
+    notice = dataclasses.replace(
+        a_notice(**wanted), epoch=1_795_000_000_000_001, removed=-1, refs=(Ref("i", "k", NASTY, 7),)
+    )
     notice_id = await trail.append(notice)
     (heard,) = (await trail.read("", wait_seconds=0)).notices
     assert heard == dataclasses.replace(notice, id=notice_id)

@@ -17,12 +17,12 @@ from synapse.cache.v1.cache_pb2_grpc import CacheServiceStub
 from synapse.cache.v1.entry_pb2 import Entry
 from synapse.llm.v1 import generation_pb2 as llm
 from synapse_cache.app import SERVICE
-from synapse_cache.conditions import Conditions
-from synapse_cache.export import Export
-from synapse_cache.intake import Intake, IntakeRules
+from synapse_cache.invalidation.conditions import Conditions
 from synapse_cache.keys import VERSION
 from synapse_cache.model import Place, Policy, Status
 from synapse_cache.rpc.transfer import TransferRpc
+from synapse_cache.transfer.export import Export
+from synapse_cache.transfer.intake import Intake, IntakeRules
 from synapse_runtime import errors
 from synapse_runtime.channel import CallMetadata, open_channel, own_errors
 from synapse_runtime.identity import Identity, Role

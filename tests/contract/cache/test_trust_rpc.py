@@ -8,14 +8,14 @@ from synapse.cache.v1 import trust_pb2 as wire
 from synapse.cache.v1.cache_pb2_grpc import CacheServiceStub
 from synapse_cache.adapters.trust_memory import MemoryTrustStore
 from synapse_cache.app import SERVICE
-from synapse_cache.error_bounds import ErrorBounds
-from synapse_cache.evidence import Evidence, Source, Tally
 from synapse_cache.model import Place
 from synapse_cache.ports import StoreUnavailable
 from synapse_cache.rpc.trust import TrustRpc
-from synapse_cache.thresholds import FixedThresholds, Thresholds
-from synapse_cache.trust import Trust
-from synapse_cache.trust_sync import TrustSync
+from synapse_cache.thresholds.thresholds import FixedThresholds, Thresholds
+from synapse_cache.trust.error_bounds import ErrorBounds
+from synapse_cache.trust.evidence import Evidence, Source, Tally
+from synapse_cache.trust.sync import TrustSync
+from synapse_cache.trust.trust import Trust
 from synapse_runtime import errors
 from synapse_runtime.channel import CallMetadata, open_channel, own_errors
 from synapse_runtime.identity import Identity, Role

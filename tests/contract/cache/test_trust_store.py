@@ -10,9 +10,9 @@ import pytest
 
 from synapse_cache.adapters.trust_memory import MemoryTrustStore
 from synapse_cache.adapters.trust_redis import RedisTrustStore
-from synapse_cache.evidence import LOWEST_STRICTNESS, STRETCH_AUDITS, Evidence, Record, Source, Stretch, Tally
 from synapse_cache.model import Place
-from synapse_cache.news import NOTHING, News, Parcel, Switch
+from synapse_cache.trust.evidence import LOWEST_STRICTNESS, STRETCH_AUDITS, Evidence, Record, Source, Stretch, Tally
+from synapse_cache.trust.news import NOTHING, News, Parcel, Switch
 from tests.support.clock import Clock
 from tests.support.redis_servers import BINARIES
 

@@ -10,7 +10,7 @@ import time
 import numpy as np
 import pytest
 
-from synapse_cache.conditions import Conditions, Likeness, Page, Ref
+from synapse_cache.invalidation.conditions import Conditions, Likeness, Page, Ref
 from synapse_cache.model import Embedding, Place
 from tests.contract.cache.vectors_world import (
     DIMENSION,

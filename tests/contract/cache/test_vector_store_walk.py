@@ -12,7 +12,7 @@ import pytest
 from synapse_cache.adapters.vectors_embedded import EmbeddedVectorStore
 from synapse_cache.adapters.vectors_memory import MemoryVectorStore
 from synapse_cache.adapters.vectors_milvus import MilvusVectorStore
-from synapse_cache.conditions import Conditions
+from synapse_cache.invalidation.conditions import Conditions
 from tests.contract.cache.vectors_world import (
     DIMENSION,
     EAST,

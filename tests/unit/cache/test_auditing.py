@@ -6,15 +6,15 @@ import asyncio
 
 import pytest
 
-from synapse_cache import bound
 from synapse_cache.adapters.answers import answer_of, said_of
 from synapse_cache.adapters.questions import question_of
-from synapse_cache.evidence import LOWEST_STRICTNESS, Evidence, Source, Tally
+from synapse_cache.audits.referee import Referee
 from synapse_cache.model import Place, Policy, Tier
-from synapse_cache.news import NOTHING, Parcel
 from synapse_cache.ports import StoreUnavailable
-from synapse_cache.referee import Referee
-from synapse_cache.thresholds import Level
+from synapse_cache.thresholds.thresholds import Level
+from synapse_cache.trust import bound
+from synapse_cache.trust.evidence import LOWEST_STRICTNESS, Evidence, Source, Tally
+from synapse_cache.trust.news import NOTHING, Parcel
 from synapse_runtime.errors import Unavailable
 from tests.support.cache_world import RULES, Together, a_caller, a_generation, a_request, cache_world
 from tests.support.clock import Clock

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from synapse_cache import bound
-from synapse_cache.evidence import Tally
+from synapse_cache.trust import bound
+from synapse_cache.trust.evidence import Tally
 
 RUNS = 300
 AUDITS = 400

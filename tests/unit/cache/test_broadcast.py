@@ -11,10 +11,10 @@ import pytest
 
 from synapse_cache.adapters.trail_memory import MemoryTrail
 from synapse_cache.adapters.vectors_memory import MemoryVectorStore
-from synapse_cache.conditions import Conditions
+from synapse_cache.invalidation.conditions import Conditions
+from synapse_cache.invalidation.trail import Phase
 from synapse_cache.model import Policy, Status, Tier
 from synapse_cache.ports import StoreUnavailable
-from synapse_cache.trail import Phase
 from tests.support.cache_world import CacheWorld, Together, cache_world
 
 FRANCE, REWORDED = "What is the capital of France?", "what is the capital of France"
@@ -223,7 +223,7 @@ async def test_watchers_hear_of_their_tenants_invalidations() -> None:
 
 
 async def test_a_long_walk_is_told_before_it_ends(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("synapse_cache.removal._LASTING_SECONDS", 0.0)
+    monkeypatch.setattr("synapse_cache.invalidation.removal._LASTING_SECONDS", 0.0)
     async with cache_world() as world:
         await world.ask(FRANCE, policy=GEO)
         await invalidate(world, tag="geo")

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from synapse_cache.comparison import Likeness, Said, ToolUse, compare, compare_texts
+from synapse_cache.audits.comparison import Likeness, Said, ToolUse, compare, compare_texts
 
 SAME, DIFFERENT, OPEN = Likeness.SAME, Likeness.DIFFERENT, Likeness.OPEN
 LONG = "Ibuprofen can irritate the stomach, and alcohol makes that worse, so it is better to avoid both together. "

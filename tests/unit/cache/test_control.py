@@ -6,11 +6,11 @@ import random
 
 import pytest
 
-from synapse_cache.control import Control, shadow_errors, stepped
-from synapse_cache.evidence import LOWEST_STRICTNESS, Record, Stretch, Tally
 from synapse_cache.model import Place
-from synapse_cache.thresholds import FixedThresholds, Thresholds
-from synapse_cache.trust import Trust
+from synapse_cache.thresholds.thresholds import FixedThresholds, Thresholds
+from synapse_cache.trust.control import Control, shadow_errors, stepped
+from synapse_cache.trust.evidence import LOWEST_STRICTNESS, Record, Stretch, Tally
+from synapse_cache.trust.trust import Trust
 from tests.support.clock import Clock
 
 HERE = Place("acme")

@@ -5,12 +5,12 @@ from __future__ import annotations
 from prometheus_client import REGISTRY
 
 from synapse_cache.adapters.trust_memory import MemoryTrustStore
-from synapse_cache.error_bounds import ErrorBounds
-from synapse_cache.evidence import Tally
 from synapse_cache.model import Place
-from synapse_cache.thresholds import FixedThresholds, Thresholds
-from synapse_cache.trust import Trust
-from synapse_cache.trust_sync import TrustSync
+from synapse_cache.thresholds.thresholds import FixedThresholds, Thresholds
+from synapse_cache.trust.error_bounds import ErrorBounds
+from synapse_cache.trust.evidence import Tally
+from synapse_cache.trust.sync import TrustSync
+from synapse_cache.trust.trust import Trust
 
 BOUND = "synapse_cache_error_bound_ratio"
 

@@ -11,12 +11,12 @@ import pytest
 
 from synapse.llm.v1.request_pb2 import GenerationRequest
 from synapse_cache.adapters.questions import question_of
-from synapse_cache.evidence import Evidence, Source
-from synapse_cache.explaining import Explained
+from synapse_cache.explaining.explaining import Explained
 from synapse_cache.followers import Follower
 from synapse_cache.model import Answer, Caller, Entry, Hit, Outcome, Place, Policy, Question, Status
-from synapse_cache.probing import REASON, ProbingRules
-from synapse_cache.thresholds import Level
+from synapse_cache.privacy.probing import REASON, ProbingRules
+from synapse_cache.thresholds.thresholds import Level
+from synapse_cache.trust.evidence import Evidence, Source
 from synapse_runtime.errors import ResourceExhausted
 from tests.support.cache_world import RULES, CacheWorld, a_caller, a_request, cache_world
 
@@ -217,7 +217,7 @@ async def test_who_may_see_it_is_not(world: CacheWorld) -> None:
 
 
 async def test_only_a_few_are_explained_at_once(world: CacheWorld, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("synapse_cache.explaining._LONGEST_WAIT_SECONDS", 0.05)
+    monkeypatch.setattr("synapse_cache.explaining.explaining._LONGEST_WAIT_SECONDS", 0.05)
     world.embedder.delay_seconds = 0.5
     found = await asyncio.gather(*(explained(world, SAME) for _ in range(3)), return_exceptions=True)
     assert sorted(type(one) for one in found if isinstance(one, Exception)) == [ResourceExhausted]

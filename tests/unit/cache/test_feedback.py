@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from synapse_cache.evidence import Source
-from synapse_cache.feedback import Done, Effect, Rating, Said
+from synapse_cache.feedback.feedback import Done, Effect, Rating, Said
 from synapse_cache.model import Place, Status, Tier
+from synapse_cache.trust.evidence import Source
 from synapse_runtime.errors import InvalidArgument, NotFound, ResourceExhausted
 from tests.support.cache_world import CacheWorld, a_caller, a_generation, cache_world
 

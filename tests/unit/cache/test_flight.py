@@ -6,7 +6,7 @@ import asyncio
 
 import pytest
 
-from synapse_cache.flight import Flight, SingleFlight
+from synapse_cache.flights.flight import Flight, SingleFlight
 
 Flights = SingleFlight[str, int, str]
 

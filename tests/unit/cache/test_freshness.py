@@ -9,9 +9,9 @@ import pytest
 
 from synapse.llm.v1.request_pb2 import GenerationRequest
 from synapse_cache.adapters.questions import QuestionRules, question_of
-from synapse_cache.freshness import Freshness, Lives, freshness_of
 from synapse_cache.model import Policy, Status, Tier
-from synapse_cache.privacy import PersonalData
+from synapse_cache.privacy.freshness import Freshness, Lives, freshness_of
+from synapse_cache.privacy.privacy import PersonalData
 from tests.support.cache_world import RULES, a_request, cache_world
 
 DAY = 86_400.0

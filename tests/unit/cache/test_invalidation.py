@@ -8,12 +8,12 @@ from dataclasses import replace
 import pytest
 
 from synapse_cache.adapters.journal_memory import MemoryJournal
-from synapse_cache.conditions import Conditions, Page
+from synapse_cache.invalidation.conditions import Conditions, Page
+from synapse_cache.invalidation.recalls import Recalls
+from synapse_cache.invalidation.trail import Phase
 from synapse_cache.model import Place, Policy, Status, Tier
 from synapse_cache.overlay import RecentWrites
 from synapse_cache.ports import StoreUnavailable
-from synapse_cache.recalls import Recalls
-from synapse_cache.trail import Phase
 from synapse_cache.writer import Writer, WriteRules
 from synapse_runtime import errors
 from synapse_runtime.background import background
@@ -221,7 +221,7 @@ async def test_an_invalidation_that_was_not_carried_out_does_not_look_done(
 
     async with cache_world() as world:
         await filled(world)
-        monkeypatch.setattr("synapse_cache.removal._RETRY_SECONDS", 0.001)
+        monkeypatch.setattr("synapse_cache.invalidation.removal._RETRY_SECONDS", 0.001)
         target = {"exact": world.stores.exact, "vectors": world.stores.vectors, "trail": world.invalidation._trail}[
             broken
         ]

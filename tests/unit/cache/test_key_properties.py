@@ -12,7 +12,7 @@ from synapse.llm.v1.request_pb2 import CallerInfo, GenerationRequest
 from synapse_cache.adapters.canonical import LEFT_OUT
 from synapse_cache.adapters.questions import QuestionRules, question_of
 from synapse_cache.model import Question
-from synapse_cache.privacy import PersonalData, PersonalState
+from synapse_cache.privacy.privacy import PersonalData, PersonalState
 from tests.support.cache_world import RULES, a_request
 from tests.support.request_space import changes, conversations, requests, said
 

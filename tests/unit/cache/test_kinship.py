@@ -7,13 +7,13 @@ import asyncio
 import pytest
 
 from synapse_cache.adapters.kinship_memory import MemoryKinshipStore
-from synapse_cache.evidence import Evidence, Source
-from synapse_cache.kinship import Kinship
-from synapse_cache.kinship_sync import KinshipSync
+from synapse_cache.feedback.kinship import Kinship
+from synapse_cache.feedback.kinship_sync import KinshipSync
+from synapse_cache.feedback.relations import Known, Relations
 from synapse_cache.model import Place
 from synapse_cache.ports import StoreUnavailable
-from synapse_cache.relations import Known, Relations
-from synapse_cache.trust import Trust
+from synapse_cache.trust.evidence import Evidence, Source
+from synapse_cache.trust.trust import Trust
 from synapse_runtime.background import background
 
 HERE, ELSEWHERE, THEIRS = Place("acme"), Place("acme", "drafts"), Place("globex")

@@ -8,17 +8,17 @@ from collections.abc import AsyncIterator
 import pytest
 
 from synapse_cache.adapters.vectors_memory import MemoryVectorStore
-from synapse_cache.conditions import Conditions, Likeness
+from synapse_cache.invalidation.conditions import Conditions, Likeness
 from synapse_cache.ports import StoreUnavailable
-from synapse_cache.reembedding import Progress, Stage
+from synapse_cache.reembedding.reembedding import Progress, Stage
 from synapse_runtime.errors import FailedPrecondition, InvalidArgument, Unavailable
 from tests.support.moving_world import ALIAS, NEW, MovingWorld, Replica
 
 
 @pytest.fixture(autouse=True)
 def _impatient(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("synapse_cache.rebuilding._AGAIN_SECONDS", 0.05)
-    monkeypatch.setattr("synapse_cache.rebuilding._LOOK_SECONDS", 0.01)
+    monkeypatch.setattr("synapse_cache.reembedding.rebuilding._AGAIN_SECONDS", 0.05)
+    monkeypatch.setattr("synapse_cache.reembedding.rebuilding._LOOK_SECONDS", 0.01)
 
 
 @pytest.fixture(params=["shared", "own"])
@@ -261,7 +261,7 @@ async def test_the_old_model_may_go_after_the_switch(world: MovingWorld) -> None
 async def test_the_vectors_that_do_not_serve_are_removed_in_the_end(
     world: MovingWorld, replica: Replica, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("synapse_cache.migration._REMOVE_AFTER_SECONDS", 0.05)
+    monkeypatch.setattr("synapse_cache.reembedding.migration._REMOVE_AFTER_SECONDS", 0.05)
     await replica.store("one")
     await replica.switch.start(NEW)
     await world.until_stage(Stage.READY)

@@ -6,7 +6,7 @@ import dataclasses
 
 import pytest
 
-from synapse_cache.conditions import Conditions, Likeness
+from synapse_cache.invalidation.conditions import Conditions, Likeness
 from synapse_cache.model import Embedding, Entry, Place
 from synapse_cache.near import NearCache
 from tests.support.entries import an_entry

@@ -9,8 +9,8 @@ import pytest
 from synapse.llm.v1.request_pb2 import GenerationRequest
 from synapse_cache.adapters.questions import QuestionRules, question_of
 from synapse_cache.model import Status
-from synapse_cache.own_affairs import about_the_caller
-from synapse_cache.privacy import PersonalData, PersonalState
+from synapse_cache.privacy.own_affairs import about_the_caller
+from synapse_cache.privacy.privacy import PersonalData, PersonalState
 from tests.support.cache_world import RULES, a_request, cache_world
 
 OWN = [

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from synapse_cache import identifiers
-from synapse_cache.privacy import has_identifiers
+from synapse_cache.privacy import identifiers
+from synapse_cache.privacy.privacy import has_identifiers
 
 PRIVATE = {
     "email": [

@@ -8,7 +8,7 @@ from synapse.llm.v1.request_pb2 import GenerationRequest
 from synapse_cache.adapters.questions import question_of
 from synapse_cache.lookup import Found
 from synapse_cache.model import Considered, Miss, Place, Policy, Status, Tier
-from synapse_cache.probing import Probing, ProbingRules
+from synapse_cache.privacy.probing import Probing, ProbingRules
 from synapse_cache.read_through import Served
 from tests.support.cache_world import RULES, CacheWorld, a_caller, a_request, cache_world
 

@@ -12,8 +12,8 @@ from typing import Any
 import synapse_cache
 from synapse_cache.adapters import questions
 from synapse_cache.decision import VetoReason
-from synapse_cache.freshness import Freshness
-from synapse_cache.reasons import PASSTHROUGH, VETO, WHY
+from synapse_cache.explaining.reasons import PASSTHROUGH, VETO, WHY
+from synapse_cache.privacy.freshness import Freshness
 
 PACKAGE = Path(synapse_cache.__file__).parent
 DOCS = PACKAGE.parents[2] / "docs" / "reasons.md"

@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from synapse_cache.conditions import Conditions, Likeness
+from synapse_cache.invalidation.conditions import Conditions, Likeness
+from synapse_cache.invalidation.recalls import Recalls
 from synapse_cache.model import Embedding
-from synapse_cache.recalls import Recalls
 from tests.support.entries import an_entry
 
 NOW = 1_795_000_100.0

@@ -7,8 +7,8 @@ from itertools import combinations
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from synapse_cache.evidence import Source
-from synapse_cache.relations import Known, Relation, Relations
+from synapse_cache.feedback.relations import Known, Relation, Relations
+from synapse_cache.trust.evidence import Source
 
 ENTRIES = ("e1", "e2", "e3", "e4", "e5")
 WORDINGS = ("w1", "w2", "w3", "w4", "w5")

@@ -6,15 +6,15 @@ from collections.abc import Sequence
 
 import pytest
 
-from synapse_cache import request_log
 from synapse_cache.adapters.log_memory import MemoryRequestLog
 from synapse_cache.adapters.questions import question_of
-from synapse_cache.logbook import Logbook, Sieve
+from synapse_cache.analytics import request_log
+from synapse_cache.analytics.logbook import Logbook, Sieve
+from synapse_cache.analytics.request_log import Logged, LogRules, RequestLogger
 from synapse_cache.lookup import Found
 from synapse_cache.model import Miss, Outcome, Place, Policy, Status, Tier
 from synapse_cache.ports import StoreUnavailable
-from synapse_cache.request_log import Logged, LogRules, RequestLogger
-from synapse_cache.thresholds import FixedThresholds, Level, Thresholds
+from synapse_cache.thresholds.thresholds import FixedThresholds, Level, Thresholds
 from tests.support.analytics_world import analytics_world
 from tests.support.cache_world import RULES, a_caller, a_request
 from tests.support.logged import a_hit_by_meaning, a_miss, an_exact_hit

@@ -7,13 +7,14 @@ from dataclasses import replace
 
 import pytest
 
-from synapse_cache import savings, telemetry
+from synapse_cache import telemetry
 from synapse_cache.adapters.questions import question_of
 from synapse_cache.adapters.savings_memory import MemorySavings
+from synapse_cache.analytics import savings
+from synapse_cache.analytics.savings import Account, Saved, SavingsCounter, SavingsReport
 from synapse_cache.lookup import Found
 from synapse_cache.model import Hit, Miss, Outcome, Place, Policy, Status, Tier
 from synapse_cache.ports import StoreUnavailable
-from synapse_cache.savings import Account, Saved, SavingsCounter, SavingsReport
 from tests.support.analytics_world import analytics_world
 from tests.support.cache_world import RULES, a_caller, a_request
 from tests.support.clock import Clock

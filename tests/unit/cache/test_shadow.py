@@ -8,7 +8,7 @@ import pytest
 
 from synapse_cache.lookup import Found
 from synapse_cache.model import Answer, Caller, Entry, Hit, NotCached, Outcome, Policy, Question, Status, Tier
-from synapse_cache.thresholds import Level
+from synapse_cache.thresholds.thresholds import Level
 from tests.support.cache_world import CacheWorld, a_generation, cache_world
 
 FRANCE = "What is the capital of France?"

@@ -11,11 +11,11 @@ import pytest
 
 from synapse.llm.v1 import generation_pb2 as llm
 from synapse_cache.adapters.leases_memory import MemoryLeases
-from synapse_cache.leases import Lease
+from synapse_cache.flights.leases import Lease
+from synapse_cache.flights.sharing import SharingRules
 from synapse_cache.model import CallKey, Place, Policy, Status
 from synapse_cache.ports import StoreUnavailable
 from synapse_cache.read_through import Served
-from synapse_cache.sharing import SharingRules
 from synapse_runtime.errors import Unavailable
 from tests.support.cache_world import RULES, CacheWorld, Together, a_generation, a_request, cache_world, question_of
 

@@ -9,10 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from synapse_cache.analytics.request_log import Logged
+from synapse_cache.analytics.simulation import Bars, simulate, upper_bound
 from synapse_cache.model import Status, Tier
-from synapse_cache.request_log import Logged
-from synapse_cache.simulation import Bars, simulate, upper_bound
-from synapse_cache.thresholds import Thresholds
+from synapse_cache.thresholds.thresholds import Thresholds
 from tests.support.logged import a_hit_by_meaning, a_miss, a_refusal, an_exact_hit
 
 HELD = Thresholds(

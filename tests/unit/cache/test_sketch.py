@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 
 from synapse_cache.adapters.log_memory import MemoryRequestLog
-from synapse_cache.logbook import Logbook
+from synapse_cache.analytics.logbook import Logbook
+from synapse_cache.analytics.request_log import Logged, RequestLogger
+from synapse_cache.analytics.sketch import likeness, sketch_of
 from synapse_cache.model import Embedding
-from synapse_cache.request_log import Logged, RequestLogger
-from synapse_cache.sketch import likeness, sketch_of
-from synapse_cache.thresholds import FixedThresholds, Thresholds
+from synapse_cache.thresholds.thresholds import FixedThresholds, Thresholds
 from tests.support.logged import a_miss, an_exact_hit
 
 

@@ -9,7 +9,7 @@ from contextlib import asynccontextmanager
 import pytest
 
 from synapse_cache.model import NotCached, Outcome, Place, Policy, Status
-from synapse_cache.thresholds import Level
+from synapse_cache.thresholds.thresholds import Level
 from synapse_runtime.errors import (
     DeadlineExceeded,
     FailedPrecondition,

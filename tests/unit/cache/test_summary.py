@@ -5,12 +5,12 @@ from __future__ import annotations
 import pytest
 
 from synapse_cache.decision import VetoReason
-from synapse_cache.explaining import Explained
+from synapse_cache.explaining.explaining import Explained
+from synapse_cache.explaining.reasons import DIFFERENCES, WHY, clause
+from synapse_cache.explaining.summary import differing, percent, summary
 from synapse_cache.lookup import Found
 from synapse_cache.model import Considered, Entry, Hit, Miss, Outcome, Place, Policy, Question, Status, Tier
-from synapse_cache.reasons import DIFFERENCES, WHY, clause
-from synapse_cache.summary import differing, percent, summary
-from synapse_cache.thresholds import Thresholds
+from synapse_cache.thresholds.thresholds import Thresholds
 
 ASKED, STORED = "Is 5 prime?", "Is 7 prime?"
 ENTRY = Entry("e", "k", "s", "t", "n", 1, "m", STORED, b"", 0, 0.0, 1.0, 1.0)

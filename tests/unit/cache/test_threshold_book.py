@@ -9,8 +9,8 @@ import pytest
 
 from synapse_cache.adapters.thresholds_memory import MemoryThresholdStore
 from synapse_cache.ports import StoreUnavailable
-from synapse_cache.threshold_book import ALL_TENANTS, ThresholdBook
-from synapse_cache.thresholds import Level, LevelRefused, Thresholds
+from synapse_cache.thresholds.threshold_book import ALL_TENANTS, ThresholdBook
+from synapse_cache.thresholds.thresholds import Level, LevelRefused, Thresholds
 from synapse_runtime.background import background
 from synapse_runtime.errors import PermissionDenied, Unavailable
 

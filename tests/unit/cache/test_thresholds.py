@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from synapse_cache.thresholds import NAMES, Level, LevelRefused, Thresholds
+from synapse_cache.thresholds.thresholds import NAMES, Level, LevelRefused, Thresholds
 from tests.support.entries import an_entry
 
 SETTINGS = Thresholds(0.7, 0.6, 3600, 7200, 0.01)

@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator
 import pytest
 
 from synapse_cache.model import Policy, Status, Tier
-from synapse_cache.thresholds import Level
+from synapse_cache.thresholds.thresholds import Level
 from tests.support.cache_world import CacheWorld, cache_world
 
 FRANCE = "What is the capital of France?"

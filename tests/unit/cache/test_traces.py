@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from synapse_cache.adapters.traces_memory import MemoryTraceStore
 from synapse_cache.decision import Candidate, Judged, Verdict
+from synapse_cache.feedback.traces import Trace, Traces
 from synapse_cache.lookup import Found
 from synapse_cache.model import Hit, Miss, Outcome, Place, Policy, Question, Status, Tier
 from synapse_cache.ports import StoreUnavailable
-from synapse_cache.traces import Trace, Traces
 from tests.support.cache_world import a_caller
 from tests.support.clock import Clock
 from tests.support.entries import a_live_entry

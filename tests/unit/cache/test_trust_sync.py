@@ -8,11 +8,11 @@ from contextlib import asynccontextmanager
 import pytest
 
 from synapse_cache.adapters.trust_memory import MemoryTrustStore
-from synapse_cache.evidence import Evidence, Source, Tally
 from synapse_cache.model import Place
 from synapse_cache.ports import StoreUnavailable
-from synapse_cache.trust import Trust
-from synapse_cache.trust_sync import TrustSync
+from synapse_cache.trust.evidence import Evidence, Source, Tally
+from synapse_cache.trust.sync import TrustSync
+from synapse_cache.trust.trust import Trust
 from synapse_runtime.background import background
 from tests.support.clock import Clock
 

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from synapse_cache.decision import analyse, screen
-from synapse_cache.variations import Wording, wordings
+from synapse_cache.explaining.variations import Wording, wordings
 
 TOPICS = st.sampled_from(
     ["the capital of France", "the boiling point of water in celsius", "the price of 3 tickets", "a monad in Haskell"]

@@ -10,7 +10,7 @@ import pytest
 from synapse.llm.v1 import request_pb2
 from synapse_cache.adapters.questions import QuestionRules, question_of
 from synapse_cache.model import Question
-from synapse_cache.privacy import PersonalData
+from synapse_cache.privacy.privacy import PersonalData
 from synapse_gateway.anthropic.request import read_messages
 from synapse_gateway.openai.request import read_chat
 

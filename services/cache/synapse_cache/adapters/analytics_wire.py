@@ -7,15 +7,15 @@ from typing import TYPE_CHECKING
 
 from synapse.cache.v1 import analytics_pb2, outcome_pb2, thresholds_pb2
 from synapse_cache.adapters.messages import outcome_of
+from synapse_cache.analytics.savings import Account, Saved
 from synapse_cache.model import Outcome, Status, Tier
-from synapse_cache.savings import Account, Saved
 from synapse_runtime.errors import InvalidArgument
 
 if TYPE_CHECKING:
     from google.protobuf.duration_pb2 import Duration
 
-    from synapse_cache.request_log import Logged
-    from synapse_cache.simulation import Projection
+    from synapse_cache.analytics.request_log import Logged
+    from synapse_cache.analytics.simulation import Projection
 
 _MOST_ROWS = 1_000
 STATUSES = {

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from google.protobuf.message import DecodeError
 
 from synapse.llm.v1 import generation_pb2 as llm
-from synapse_cache.comparison import Said, ToolUse
+from synapse_cache.audits.comparison import Said, ToolUse
 from synapse_cache.model import Answer, Finish
 
 if TYPE_CHECKING:

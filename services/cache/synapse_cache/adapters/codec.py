@@ -20,7 +20,7 @@ from synapse_cache.model import Entry
 if TYPE_CHECKING:
     from google.protobuf.timestamp_pb2 import Timestamp
 
-    from synapse_cache.conditions import Conditions
+    from synapse_cache.invalidation.conditions import Conditions
 
 _MAGIC = b"SYE1"
 _FRAME = struct.Struct("<4sIIIq")

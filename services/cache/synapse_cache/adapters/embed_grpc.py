@@ -11,7 +11,7 @@ from synapse.embed.v1.embed_pb2 import EmbedRequest, ListModelsRequest
 from synapse.embed.v1.embed_pb2_grpc import EmbedServiceStub
 from synapse_cache.model import Embedding
 from synapse_cache.ports import StoreUnavailable
-from synapse_cache.reembedding import Space
+from synapse_cache.reembedding.reembedding import Space
 from synapse_runtime.call import new_request_id
 from synapse_runtime.channel import CallMetadata, own_errors
 from synapse_runtime.errors import SynapseError

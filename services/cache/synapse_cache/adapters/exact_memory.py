@@ -8,7 +8,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from typing import TypeAlias
 
-from synapse_cache.conditions import Conditions, Page, Ref, ref_of
+from synapse_cache.invalidation.conditions import Conditions, Page, Ref, ref_of
 from synapse_cache.model import Entry, Place
 
 _Slot: TypeAlias = "tuple[str, str, str]"

@@ -29,7 +29,7 @@ from typing import Any, NamedTuple
 from synapse_cache.adapters.codec import CorruptEntry, decode, encode, marks_of
 from synapse_cache.adapters.exact_redis_link import Command, RedisLink
 from synapse_cache.adapters.rejected import reject
-from synapse_cache.conditions import Conditions, Page, Ref, ref_of
+from synapse_cache.invalidation.conditions import Conditions, Page, Ref, ref_of
 from synapse_cache.model import Entry, Place
 
 _PREFIX = re.compile(r"[A-Za-z0-9_.:-]{1,64}")

@@ -8,12 +8,12 @@ from synapse.cache.v1 import explain_pb2 as wire
 from synapse.llm.v1.request_pb2 import GenerationRequest
 from synapse_cache.adapters.messages import candidate_of, outcome_of
 from synapse_cache.adapters.thresholds_wire import thresholds_of
+from synapse_cache.explaining.summary import summary
 from synapse_cache.model import Hit
-from synapse_cache.summary import summary
 from synapse_runtime.errors import FailedPrecondition
 
 if TYPE_CHECKING:
-    from synapse_cache.explaining import Explained
+    from synapse_cache.explaining.explaining import Explained
     from synapse_cache.model import Considered
 
 

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, TypeVar
 
 if TYPE_CHECKING:
-    from synapse_cache.feedback import Limit
+    from synapse_cache.feedback.feedback import Limit
 
 _K = TypeVar("_K")
 _V = TypeVar("_V")

@@ -16,7 +16,7 @@ from synapse_cache.adapters.redis_names import namespace_tag
 
 if TYPE_CHECKING:
     from synapse_cache.adapters.exact_redis_link import RedisLink
-    from synapse_cache.feedback import Limit
+    from synapse_cache.feedback.feedback import Limit
 
 _VOTE_MILLISECONDS = 30 * 86_400_000
 _REMEMBERED_MILLISECONDS = 86_400_000

@@ -7,10 +7,10 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from synapse_cache.relations import MOST_RELATIONS, Relation
+from synapse_cache.feedback.relations import MOST_RELATIONS, Relation
 
 if TYPE_CHECKING:
-    from synapse_cache.trust import Home
+    from synapse_cache.trust.trust import Home
 
 MOST_CHANGES = 10_000
 

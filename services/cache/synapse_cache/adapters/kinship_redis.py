@@ -12,12 +12,12 @@ from typing import TYPE_CHECKING, Any
 
 from synapse_cache.adapters.redis_names import namespace_tag
 from synapse_cache.adapters.rejected import reject
-from synapse_cache.evidence import Source
-from synapse_cache.relations import MOST_RELATIONS, Relation
+from synapse_cache.feedback.relations import MOST_RELATIONS, Relation
+from synapse_cache.trust.evidence import Source
 
 if TYPE_CHECKING:
     from synapse_cache.adapters.exact_redis_link import Command, RedisLink
-    from synapse_cache.trust import Home
+    from synapse_cache.trust.trust import Home
 
 _MOST_CHANGES = 10_000
 _KEPT_MILLISECONDS = 90 * 86_400_000

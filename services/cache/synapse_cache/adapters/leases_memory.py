@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 
-from synapse_cache.leases import Lease
+from synapse_cache.flights.leases import Lease
 from synapse_cache.model import CallKey
 
 UNSHARED_SECONDS = 1.0

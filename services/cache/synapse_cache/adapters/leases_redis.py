@@ -16,7 +16,7 @@ from collections.abc import Callable, Mapping
 from synapse_cache.adapters.exact_redis_link import RedisLink
 from synapse_cache.adapters.leases_channel import FREE, UNSHARED, LeaseChannel
 from synapse_cache.adapters.redis_names import namespace_tag
-from synapse_cache.leases import Lease
+from synapse_cache.flights.leases import Lease
 from synapse_cache.model import CallKey
 
 _CONNECTIONS = 8

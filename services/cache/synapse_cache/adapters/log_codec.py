@@ -7,8 +7,8 @@ from operator import attrgetter
 
 import orjson
 
+from synapse_cache.analytics.request_log import Logged
 from synapse_cache.model import Status, Tier
-from synapse_cache.request_log import Logged
 
 _VERSION = 1
 _FIELDS = tuple(field.name for field in fields(Logged) if field.name != "sketch")

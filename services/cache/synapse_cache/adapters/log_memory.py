@@ -6,7 +6,7 @@ import time
 from collections import OrderedDict, deque
 from collections.abc import Callable, Sequence
 
-from synapse_cache.request_log import Logged
+from synapse_cache.analytics.request_log import Logged
 
 _MOST_TENANTS = 1_000
 _MOST_BATCHES = 1_000

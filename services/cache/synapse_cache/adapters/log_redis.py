@@ -18,7 +18,7 @@ from synapse_cache.adapters.exact_redis_link import Command, RedisLink
 from synapse_cache.adapters.log_codec import CorruptRecord, decode, encode
 from synapse_cache.adapters.redis_names import namespace_tag
 from synapse_cache.adapters.rejected import reject
-from synapse_cache.request_log import Logged
+from synapse_cache.analytics.request_log import Logged
 
 _MARK_MILLISECONDS = 600_000
 # KEYS: the stream, the mark. ARGV: the mark's life, the most entries, their life, then request and sketch in turn.

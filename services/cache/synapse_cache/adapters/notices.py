@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 import orjson
 
-from synapse_cache.conditions import Conditions, Likeness, Ref
+from synapse_cache.invalidation.conditions import Conditions, Likeness, Ref
+from synapse_cache.invalidation.trail import Notice, Order, Phase
 from synapse_cache.model import Embedding
-from synapse_cache.trail import Notice, Order, Phase
 
 
 class CorruptNotice(ValueError):

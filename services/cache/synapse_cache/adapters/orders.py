@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING
 
 from synapse.cache.v1 import invalidation_pb2 as wire
 from synapse_cache.adapters import messages
-from synapse_cache.conditions import Conditions
+from synapse_cache.invalidation.conditions import Conditions
 from synapse_cache.model import DEFAULT_NAMESPACE
 from synapse_runtime.errors import InvalidArgument
 
 if TYPE_CHECKING:
-    from synapse_cache.invalidation import Carried
-    from synapse_cache.trail import Notice, Order
+    from synapse_cache.invalidation.invalidation import Carried
+    from synapse_cache.invalidation.trail import Notice, Order
 
 MIN_SIMILARITY = 0.9
 _LONGEST = {"id": 128, "tag": 64, "model": 256, "similar_to": 16_384, "reason": 256, "tenant": 256}

@@ -13,11 +13,11 @@ import orjson
 from synapse.llm.v1.request_pb2 import GENERATION_KIND_COMPLETION, GenerationRequest
 from synapse_cache.adapters import canonical
 from synapse_cache.adapters.texts import all_texts, end_user, user_texts
-from synapse_cache.freshness import LIVES, STATIC, Life, Lives, strictest
 from synapse_cache.keys import exact_key, scope_key
 from synapse_cache.model import Question
-from synapse_cache.own_affairs import about_the_caller
-from synapse_cache.privacy import PersonalData, PersonalState, has_identifiers
+from synapse_cache.privacy.freshness import LIVES, STATIC, Life, Lives, strictest
+from synapse_cache.privacy.own_affairs import about_the_caller
+from synapse_cache.privacy.privacy import PersonalData, PersonalState, has_identifiers
 
 if TYPE_CHECKING:
     from collections.abc import Callable

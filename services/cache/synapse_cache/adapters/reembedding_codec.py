@@ -7,7 +7,7 @@ from dataclasses import asdict
 from typing import Any
 
 from synapse_cache.adapters.rejected import reject
-from synapse_cache.reembedding import Plan, Progress, Space, Stage
+from synapse_cache.reembedding.reembedding import Plan, Progress, Space, Stage
 
 
 def encode(value: Plan | Progress) -> bytes:

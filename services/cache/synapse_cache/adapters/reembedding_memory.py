@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 
-from synapse_cache.reembedding import Plan, Progress, View
+from synapse_cache.reembedding.reembedding import Plan, Progress, View
 
 _ALIVE_SECONDS = 5.0
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from synapse_cache.adapters.exact_redis_link import RedisLink
 from synapse_cache.adapters.reembedding_codec import encode, plan_of, progress_of
-from synapse_cache.reembedding import Plan, Progress, View
+from synapse_cache.reembedding.reembedding import Plan, Progress, View
 
 _CONNECTIONS = 2
 _ALIVE_MILLISECONDS = 5_000

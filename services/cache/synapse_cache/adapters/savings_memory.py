@@ -6,7 +6,7 @@ import time
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
 
-from synapse_cache.savings import KEPT_DAYS, MOST_MODELS, OTHER_MODEL, Account, Saved, day_of
+from synapse_cache.analytics.savings import KEPT_DAYS, MOST_MODELS, OTHER_MODEL, Account, Saved, day_of
 
 _MOST_BATCHES = 1_000
 _DAY_SECONDS = 86_400

@@ -16,7 +16,7 @@ from typing import Any
 
 from synapse_cache.adapters.exact_redis_link import Command, RedisLink
 from synapse_cache.adapters.redis_names import namespace_tag
-from synapse_cache.savings import KEPT_DAYS, MOST_MODELS, OTHER_MODEL, Account, Saved, day_of, days_between
+from synapse_cache.analytics.savings import KEPT_DAYS, MOST_MODELS, OTHER_MODEL, Account, Saved, day_of, days_between
 
 _DAY_SECONDS = 86_400
 _AT_ONCE = 100

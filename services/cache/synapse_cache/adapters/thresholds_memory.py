@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from synapse_cache.thresholds import Level
+from synapse_cache.thresholds.thresholds import Level
 
 
 class MemoryThresholdStore:

@@ -15,7 +15,7 @@ from typing import Any
 
 from synapse_cache.adapters.exact_redis_link import RedisLink
 from synapse_cache.adapters.rejected import reject
-from synapse_cache.thresholds import Level
+from synapse_cache.thresholds.thresholds import Level
 
 _CONNECTIONS = 2
 _VERSION = "v"

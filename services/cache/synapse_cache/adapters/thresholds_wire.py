@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from synapse.cache.v1.thresholds_pb2 import Thresholds as WireThresholds
-from synapse_cache.thresholds import Level, Thresholds
+from synapse_cache.thresholds.thresholds import Level, Thresholds
 from synapse_runtime.errors import InvalidArgument
 
 WIRE_NAMES = {

@@ -6,7 +6,7 @@ import time
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
 
-from synapse_cache.traces import MOST_TRACES, TRACE_SECONDS, Trace
+from synapse_cache.feedback.traces import MOST_TRACES, TRACE_SECONDS, Trace
 
 
 class MemoryTraceStore:

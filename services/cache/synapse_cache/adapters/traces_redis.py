@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from synapse_cache.adapters.redis_names import namespace_tag
 from synapse_cache.adapters.rejected import reject
-from synapse_cache.traces import MOST_TRACES, TRACE_SECONDS, Trace
+from synapse_cache.feedback.traces import MOST_TRACES, TRACE_SECONDS, Trace
 
 if TYPE_CHECKING:
     from synapse_cache.adapters.exact_redis_link import RedisLink

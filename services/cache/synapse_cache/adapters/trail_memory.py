@@ -10,7 +10,7 @@ from contextlib import suppress
 from dataclasses import replace
 from typing import TypeAlias
 
-from synapse_cache.trail import Notice, Phase, Told
+from synapse_cache.invalidation.trail import Notice, Phase, Told
 
 _Id: TypeAlias = "tuple[int, int]"
 

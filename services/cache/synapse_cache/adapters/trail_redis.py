@@ -12,7 +12,7 @@ from typing import Any
 from synapse_cache.adapters import notices
 from synapse_cache.adapters.exact_redis_link import RedisLink
 from synapse_cache.adapters.rejected import reject
-from synapse_cache.trail import Notice, Phase, Told
+from synapse_cache.invalidation.trail import Notice, Phase, Told
 
 CAPACITY = 20_000
 _PAGE = 500

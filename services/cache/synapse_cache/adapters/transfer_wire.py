@@ -9,16 +9,16 @@ import numpy as np
 from synapse.cache.v1 import transfer_pb2 as wire
 from synapse_cache.adapters import messages
 from synapse_cache.adapters.answers import answer_of
-from synapse_cache.intake import Offer, Refused
 from synapse_cache.keys import VERSION
 from synapse_cache.model import DEFAULT_NAMESPACE, Embedding, Entry
+from synapse_cache.transfer.intake import Offer, Refused
 from synapse_runtime.errors import InvalidArgument
 
 if TYPE_CHECKING:
     from google.protobuf.timestamp_pb2 import Timestamp
 
     from synapse.cache.v1.entry_pb2 import Entry as WireEntry
-    from synapse_cache.export import Exported
+    from synapse_cache.transfer.export import Exported
     from synapse_runtime.call import Call
 
 _LONGEST_PROMPT = 8_000

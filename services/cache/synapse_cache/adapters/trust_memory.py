@@ -8,14 +8,14 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, TypeAlias
 
-from synapse_cache.evidence import Record
 from synapse_cache.model import Place
-from synapse_cache.news import NOTHING, Heard, updated
-from synapse_cache.trust import MOST_EVIDENCE
+from synapse_cache.trust.evidence import Record
+from synapse_cache.trust.news import NOTHING, Heard, updated
+from synapse_cache.trust.trust import MOST_EVIDENCE
 
 if TYPE_CHECKING:
-    from synapse_cache.evidence import Evidence
-    from synapse_cache.news import Parcel
+    from synapse_cache.trust.evidence import Evidence
+    from synapse_cache.trust.news import Parcel
 
 _Home: TypeAlias = "tuple[str, str]"
 _FORGOTTEN_AFTER_SECONDS = 30 * 86_400.0

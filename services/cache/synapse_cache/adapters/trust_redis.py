@@ -25,11 +25,11 @@ import orjson
 from synapse_cache.adapters.exact_redis_link import Command, RedisLink
 from synapse_cache.adapters.redis_names import namespace_tag
 from synapse_cache.adapters.rejected import reject
-from synapse_cache.evidence import Evidence, Record, Source, Stretch, Tally
 from synapse_cache.model import Place
-from synapse_cache.news import NOTHING, Heard, Parcel, updated
 from synapse_cache.ports import StoreUnavailable
-from synapse_cache.trust import MOST_EVIDENCE
+from synapse_cache.trust.evidence import Evidence, Record, Source, Stretch, Tally
+from synapse_cache.trust.news import NOTHING, Heard, Parcel, updated
+from synapse_cache.trust.trust import MOST_EVIDENCE
 
 _CONNECTIONS = 8
 _FORGOTTEN_AFTER_SECONDS = 30 * 86_400

@@ -22,7 +22,7 @@ from synapse_cache.adapters.vectors_embedded_writer import Writer
 from synapse_cache.ports import StoreUnavailable
 
 if TYPE_CHECKING:
-    from synapse_cache.conditions import Conditions, Leg, Page
+    from synapse_cache.invalidation.conditions import Conditions, Leg, Page
     from synapse_cache.model import Entry, Match, Place, Vector
 
 T = TypeVar("T")

@@ -15,10 +15,10 @@ import numpy as np
 
 from synapse_cache.adapters import codec
 from synapse_cache.adapters.rejected import reject
-from synapse_cache.conditions import Conditions, Leg, Page, ref_of
+from synapse_cache.invalidation.conditions import Conditions, Leg, Page, ref_of
 
 if TYPE_CHECKING:
-    from synapse_cache.conditions import Likeness
+    from synapse_cache.invalidation.conditions import Likeness
     from synapse_cache.model import Entry, Vector
 
 # The sign keeps SQLite to the order of the rows: by another index it would sort all of a tenant's for each page.

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from synapse_cache.conditions import Conditions, Leg, Page, ref_of
+from synapse_cache.invalidation.conditions import Conditions, Leg, Page, ref_of
 from synapse_cache.model import Entry, Match, Place
 
 if TYPE_CHECKING:
-    from synapse_cache.conditions import Likeness
+    from synapse_cache.invalidation.conditions import Likeness
     from synapse_cache.model import Vector
 
 _Spot = tuple[Place, str]

@@ -20,7 +20,7 @@ import numpy as np
 from synapse_cache.adapters import vectors_milvus_rows as rows
 from synapse_cache.adapters.vectors_milvus_link import Address, MilvusLink
 from synapse_cache.adapters.vectors_milvus_stretch import Stretch
-from synapse_cache.conditions import Conditions, Leg, Likeness, Page
+from synapse_cache.invalidation.conditions import Conditions, Leg, Likeness, Page
 from synapse_cache.model import Entry, Match, Place
 from synapse_cache.ports import StoreUnavailable
 

@@ -29,7 +29,7 @@ from typing import TYPE_CHECKING, Any
 import orjson
 
 from synapse_cache.adapters import codec
-from synapse_cache.conditions import Conditions, Ref
+from synapse_cache.invalidation.conditions import Conditions, Ref
 from synapse_cache.model import Entry, Match, Place
 
 if TYPE_CHECKING:

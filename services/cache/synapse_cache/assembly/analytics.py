@@ -10,17 +10,17 @@ from typing import TYPE_CHECKING
 from synapse_cache.adapters.exact_redis_link import RedisLink
 from synapse_cache.adapters.log_redis import RedisRequestLog
 from synapse_cache.adapters.savings_redis import RedisSavings
-from synapse_cache.logbook import Logbook
-from synapse_cache.request_log import LogRules, RequestLogger
+from synapse_cache.analytics.logbook import Logbook
+from synapse_cache.analytics.request_log import LogRules, RequestLogger
+from synapse_cache.analytics.savings import SavingsCounter, SavingsReport
 from synapse_cache.rpc.analytics import AnalyticsRpc
 from synapse_cache.rpc.simulation import SimulationRpc
-from synapse_cache.savings import SavingsCounter, SavingsReport
 from synapse_runtime.background import background
 
 if TYPE_CHECKING:
     from synapse_cache.followers import Follower
     from synapse_cache.settings import CacheSettings
-    from synapse_cache.thresholds import ThresholdSource
+    from synapse_cache.thresholds.thresholds import ThresholdSource
 
 _TIMEOUT_SECONDS = 2.0
 _CONNECTIONS = 4

@@ -11,14 +11,14 @@ from typing import TYPE_CHECKING
 from synapse_cache.adapters.answers import said_of
 from synapse_cache.adapters.judge_router import RouterJudge
 from synapse_cache.adapters.trust_redis import RedisTrustStore
-from synapse_cache.auditing import Auditing, AuditParts, AuditRules
-from synapse_cache.control import Control, ControlRules
-from synapse_cache.error_bounds import ErrorBounds
-from synapse_cache.findings import Findings
-from synapse_cache.hindsight import Hindsight
-from synapse_cache.referee import Referee
+from synapse_cache.audits.auditing import Auditing, AuditParts, AuditRules
+from synapse_cache.audits.findings import Findings
+from synapse_cache.audits.hindsight import Hindsight
+from synapse_cache.audits.referee import Referee
 from synapse_cache.rpc.trust import TrustRpc
-from synapse_cache.trust_sync import TrustSync
+from synapse_cache.trust.control import Control, ControlRules
+from synapse_cache.trust.error_bounds import ErrorBounds
+from synapse_cache.trust.sync import TrustSync
 from synapse_runtime.background import background
 
 if TYPE_CHECKING:
@@ -26,8 +26,8 @@ if TYPE_CHECKING:
     from synapse_cache.lookup import Stores
     from synapse_cache.ports import Upstream
     from synapse_cache.settings import CacheSettings
-    from synapse_cache.thresholds import ThresholdSource
-    from synapse_cache.trust import Trust
+    from synapse_cache.thresholds.thresholds import ThresholdSource
+    from synapse_cache.trust.trust import Trust
     from synapse_cache.writer import Writer
 
 

@@ -8,14 +8,14 @@ from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
 from synapse_cache.adapters.trail_redis import RedisTrail
-from synapse_cache.broadcast import Broadcast
-from synapse_cache.invalidation import Invalidation
+from synapse_cache.invalidation.broadcast import Broadcast
+from synapse_cache.invalidation.invalidation import Invalidation
+from synapse_cache.invalidation.removal import Removal
 from synapse_cache.near import NearCache
-from synapse_cache.removal import Removal
 from synapse_runtime.background import background
 
 if TYPE_CHECKING:
-    from synapse_cache.holdings import Holdings
+    from synapse_cache.invalidation.holdings import Holdings
     from synapse_cache.lookup import Stores
     from synapse_cache.ports import Journal
     from synapse_cache.settings import CacheSettings

@@ -10,17 +10,17 @@ from synapse_cache.adapters.exact_redis_link import RedisLink
 from synapse_cache.adapters.feedback_redis import RedisFeedbackLedger
 from synapse_cache.adapters.kinship_redis import RedisKinshipStore
 from synapse_cache.adapters.traces_redis import RedisTraceStore
-from synapse_cache.feedback import Feedback, FeedbackRules
-from synapse_cache.kinship_sync import KinshipSync
-from synapse_cache.traces import Traces
+from synapse_cache.feedback.feedback import Feedback, FeedbackRules
+from synapse_cache.feedback.kinship_sync import KinshipSync
+from synapse_cache.feedback.traces import Traces
 from synapse_runtime.background import background
 
 if TYPE_CHECKING:
-    from synapse_cache.invalidation import Invalidation
-    from synapse_cache.kinship import Kinship
+    from synapse_cache.feedback.kinship import Kinship
+    from synapse_cache.invalidation.invalidation import Invalidation
     from synapse_cache.ports import ExactStore
     from synapse_cache.settings import CacheSettings
-    from synapse_cache.trust import Trust
+    from synapse_cache.trust.trust import Trust
 
 _TIMEOUT_SECONDS = 1.0
 _CONNECTIONS = 4

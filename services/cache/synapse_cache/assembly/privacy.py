@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from synapse_cache.adapters.questions import QuestionRules
-from synapse_cache.freshness import Lives
-from synapse_cache.probing import Probing, ProbingRules
+from synapse_cache.privacy.freshness import Lives
+from synapse_cache.privacy.probing import Probing, ProbingRules
 
 if TYPE_CHECKING:
     from synapse_cache.settings import CacheSettings

@@ -8,9 +8,9 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from synapse_cache.adapters.leases_redis import RedisLeases
+from synapse_cache.flights.sharing import Sharing, SharingRules
 from synapse_cache.read_through import ServingRules
 from synapse_cache.rpc.coalescer import CoalescerRpc
-from synapse_cache.sharing import Sharing, SharingRules
 from synapse_runtime.background import background
 
 if TYPE_CHECKING:

@@ -13,13 +13,13 @@ from typing import TYPE_CHECKING
 from synapse_cache.adapters.exact_redis import RedisExactStore
 from synapse_cache.adapters.reembedding_redis import RedisReembedding
 from synapse_cache.adapters.vectors_memory import MemoryVectorStore
-from synapse_cache.arrangement import Arrangement
-from synapse_cache.embedder_switch import EmbedderSwitch
 from synapse_cache.lookup import Stores
-from synapse_cache.migration import Migration, MigrationRules
 from synapse_cache.ports import StoreUnavailable
+from synapse_cache.reembedding.arrangement import Arrangement
+from synapse_cache.reembedding.migration import Migration, MigrationRules
+from synapse_cache.reembedding.spaces import Spaces
+from synapse_cache.reembedding.switch import EmbedderSwitch
 from synapse_cache.rpc.embedder import EmbedderRpc
-from synapse_cache.spaces import Spaces
 from synapse_cache.vector_space import VectorSpace
 from synapse_runtime.background import background
 from synapse_runtime.guard import Guard

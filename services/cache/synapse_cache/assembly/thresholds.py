@@ -7,8 +7,8 @@ from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
 from synapse_cache.adapters.thresholds_redis import RedisThresholdStore
-from synapse_cache.threshold_book import ThresholdBook
-from synapse_cache.thresholds import Thresholds
+from synapse_cache.thresholds.threshold_book import ThresholdBook
+from synapse_cache.thresholds.thresholds import Thresholds
 from synapse_runtime.background import background
 
 if TYPE_CHECKING:

@@ -5,16 +5,16 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from synapse_cache.assembly.privacy import question_rules
-from synapse_cache.export import Export
-from synapse_cache.intake import Intake, IntakeRules
 from synapse_cache.rpc.transfer import TransferRpc
+from synapse_cache.transfer.export import Export
+from synapse_cache.transfer.intake import Intake, IntakeRules
 
 if TYPE_CHECKING:
+    from synapse_cache.invalidation.recalls import Recalls
     from synapse_cache.lookup import Stores
     from synapse_cache.overlay import RecentWrites
-    from synapse_cache.recalls import Recalls
     from synapse_cache.settings import CacheSettings
-    from synapse_cache.thresholds import ThresholdSource
+    from synapse_cache.thresholds.thresholds import ThresholdSource
     from synapse_cache.writer import Writer
 
 

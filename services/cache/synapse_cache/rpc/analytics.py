@@ -10,14 +10,14 @@ from typing import TYPE_CHECKING
 
 from synapse.cache.v1 import analytics_pb2 as wire
 from synapse_cache.adapters.analytics_wire import STATUSES, TIERS, log_of, savings_of, window_of
-from synapse_cache.logbook import Sieve
+from synapse_cache.analytics.logbook import Sieve
 from synapse_cache.ports import StoreUnavailable
 from synapse_runtime.errors import FailedPrecondition, InvalidArgument, NotFound, PermissionDenied, Unavailable
 from synapse_runtime.identity import Role
 
 if TYPE_CHECKING:
-    from synapse_cache.logbook import Logbook
-    from synapse_cache.savings import SavingsReport
+    from synapse_cache.analytics.logbook import Logbook
+    from synapse_cache.analytics.savings import SavingsReport
     from synapse_runtime.call import Call
 
 _POSITION = re.compile(r"[0-9]{1,20}-[0-9]{1,20}")

@@ -11,7 +11,7 @@ from synapse_cache.rpc.checks import require_operator
 from synapse_runtime.identity import Role
 
 if TYPE_CHECKING:
-    from synapse_cache.calls import Calls
+    from synapse_cache.flights.calls import Calls
     from synapse_runtime.call import Call
 
 _log = logging.getLogger("synapse.cache.coalescer")

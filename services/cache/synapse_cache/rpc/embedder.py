@@ -6,12 +6,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from synapse.cache.v1 import transfer_pb2 as wire
-from synapse_cache.reembedding import Stage
+from synapse_cache.reembedding.reembedding import Stage
 from synapse_runtime.errors import InvalidArgument, PermissionDenied
 from synapse_runtime.identity import Role
 
 if TYPE_CHECKING:
-    from synapse_cache.embedder_switch import EmbedderSwitch, Standing
+    from synapse_cache.reembedding.switch import EmbedderSwitch, Standing
     from synapse_runtime.call import Call
 
 _STAGES = {

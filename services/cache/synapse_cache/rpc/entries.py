@@ -14,7 +14,7 @@ from synapse_cache.rpc.checks import no_entry, require_operator, tenant_of
 from synapse_runtime.identity import Role
 
 if TYPE_CHECKING:
-    from synapse_cache.invalidation import Invalidation
+    from synapse_cache.invalidation.invalidation import Invalidation
     from synapse_runtime.call import Call
 
 

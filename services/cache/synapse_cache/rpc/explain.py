@@ -9,15 +9,15 @@ from synapse.cache.v1 import explain_pb2 as wire
 from synapse_cache.adapters import messages
 from synapse_cache.adapters.explain_wire import explanation_of, own_text, reworded, shown_candidate
 from synapse_cache.adapters.questions import QuestionRules, question_of
+from synapse_cache.explaining.variations import Wording, wordings
 from synapse_cache.rpc.checks import asked
-from synapse_cache.variations import Wording, wordings
 from synapse_runtime.errors import InvalidArgument
 from synapse_runtime.identity import Role
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from synapse_cache.explaining import Explaining
+    from synapse_cache.explaining.explaining import Explaining
     from synapse_runtime.call import Call
 
 _MOST_VARIATIONS = 50

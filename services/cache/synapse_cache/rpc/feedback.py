@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING
 
 from synapse.cache.v1 import trust_pb2
 from synapse_cache.adapters import messages
-from synapse_cache.feedback import Rating, Said
+from synapse_cache.feedback.feedback import Rating, Said
 from synapse_runtime.errors import InvalidArgument
 
 if TYPE_CHECKING:
-    from synapse_cache.feedback import Feedback
+    from synapse_cache.feedback.feedback import Feedback
     from synapse_runtime.call import Call
 
 _RATINGS = {trust_pb2.RATING_RIGHT: Rating.RIGHT, trust_pb2.RATING_WRONG: Rating.WRONG}

@@ -15,8 +15,8 @@ from synapse_runtime.errors import InvalidArgument, Unavailable
 from synapse_runtime.identity import Role
 
 if TYPE_CHECKING:
-    from synapse_cache.broadcast import Broadcast
-    from synapse_cache.invalidation import Invalidation
+    from synapse_cache.invalidation.broadcast import Broadcast
+    from synapse_cache.invalidation.invalidation import Invalidation
     from synapse_runtime.call import Call
 
 _MOST = 1000

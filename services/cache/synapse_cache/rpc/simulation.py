@@ -11,15 +11,15 @@ from typing import TYPE_CHECKING
 from synapse.cache.v1 import thresholds_pb2 as wire
 from synapse_cache.adapters.analytics_wire import projection_of, window_of
 from synapse_cache.adapters.thresholds_wire import WIRE_NAMES, level_of
+from synapse_cache.analytics.simulation import simulate
 from synapse_cache.rpc.analytics import readable, reading
 from synapse_cache.rpc.checks import tenant_of
-from synapse_cache.simulation import simulate
-from synapse_cache.thresholds import LevelRefused
+from synapse_cache.thresholds.thresholds import LevelRefused
 from synapse_runtime.errors import InvalidArgument
 
 if TYPE_CHECKING:
-    from synapse_cache.logbook import Logbook
-    from synapse_cache.thresholds import Thresholds, ThresholdSource
+    from synapse_cache.analytics.logbook import Logbook
+    from synapse_cache.thresholds.thresholds import Thresholds, ThresholdSource
     from synapse_runtime.call import Call
 
 

@@ -9,15 +9,15 @@ from typing import TYPE_CHECKING
 from synapse.cache.v1 import thresholds_pb2 as wire
 from synapse_cache.adapters.thresholds_wire import WIRE_NAMES, level_of, names_of, thresholds_of
 from synapse_cache.rpc.checks import require_operator
-from synapse_cache.threshold_book import ALL_TENANTS
-from synapse_cache.thresholds import Level, LevelRefused
+from synapse_cache.thresholds.threshold_book import ALL_TENANTS
+from synapse_cache.thresholds.thresholds import Level, LevelRefused
 from synapse_runtime.errors import InvalidArgument, PermissionDenied
 from synapse_runtime.identity import Role
 
 if TYPE_CHECKING:
     from collections.abc import Collection
 
-    from synapse_cache.threshold_book import ThresholdBook
+    from synapse_cache.thresholds.threshold_book import ThresholdBook
     from synapse_runtime.call import Call
 
 _log = logging.getLogger("synapse.cache.thresholds")

@@ -11,15 +11,15 @@ from synapse.cache.v1 import transfer_pb2 as wire
 from synapse_cache import telemetry
 from synapse_cache.adapters import messages
 from synapse_cache.adapters.transfer_wire import exported, offer_of
-from synapse_cache.conditions import Conditions
-from synapse_cache.intake import Fate, Refused
+from synapse_cache.invalidation.conditions import Conditions
 from synapse_cache.rpc.checks import require_operator
+from synapse_cache.transfer.intake import Fate, Refused
 from synapse_runtime.errors import PermissionDenied, Unavailable
 from synapse_runtime.identity import Role
 
 if TYPE_CHECKING:
-    from synapse_cache.export import Export
-    from synapse_cache.intake import Intake
+    from synapse_cache.transfer.export import Export
+    from synapse_cache.transfer.intake import Intake
     from synapse_runtime.call import Call
 
 _MOST_ERRORS = 20

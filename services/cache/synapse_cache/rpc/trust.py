@@ -12,7 +12,7 @@ from synapse_cache.rpc.checks import tenant_of
 from synapse_runtime.errors import Unavailable
 
 if TYPE_CHECKING:
-    from synapse_cache.error_bounds import ErrorBounds, KnownErrors
+    from synapse_cache.trust.error_bounds import ErrorBounds, KnownErrors
     from synapse_runtime.call import Call
 
 

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from synapse.llm.v1 import request_pb2
 from synapse_cache.adapters.questions import QuestionRules, question_of
-from synapse_cache.privacy import PersonalData
+from synapse_cache.privacy.privacy import PersonalData
 from synapse_gateway.dialect import Asked
 from synapse_gateway.openai.request import read_chat
 from synapse_gateway.problems import Problem

@@ -1,0 +1,1 @@
+"""What happened and what it saved: the log, savings, and simulations on the log."""

@@ -1,0 +1,1 @@
+"""Why a request hits, misses or bypasses the cache."""

@@ -1,0 +1,1 @@
+"""Equal questions share one backend call, in this process and across replicas; stale answers meanwhile."""

@@ -1,0 +1,1 @@
+"""Taking answers back, everywhere and at once."""

@@ -1,0 +1,1 @@
+"""From one embedder to another while the old one serves."""
