@@ -27,8 +27,16 @@ help: ## list what can be made
 up: $(UP) ## run the whole mesh here; ARGS="--port 9000 --upstream URL ..."
 	@exec $(BIN)/synapse up $(ARGS)
 
-test: check node milvus katan ## everything that must hold: the checks and all tests
+# Most tests wait for servers, so two halves run side by side; the output of the second follows at the end.
+test: check node milvus katan ## everything that must hold: the checks and all tests; TESTS=... for some of them
+ifeq ($(TESTS),tests)
+	@log=$$(mktemp); trap 'rm -f $$log' EXIT; \
+	$(BIN)/python -m pytest tests --ignore=tests/e2e --ignore=tests/unit -p no:cacheprovider $(ARGS) > $$log 2>&1 & \
+	first=0; $(BIN)/python -m pytest tests/unit tests/e2e $(ARGS) || first=$$?; \
+	second=0; wait $$! || second=$$?; cat $$log; exit $$((first + second))
+else
 	$(BIN)/python -m pytest $(TESTS) $(ARGS)
+endif
 
 unit: $(DEV) ## the tests that need no server, in seconds
 	$(BIN)/python -m pytest tests/unit $(ARGS)
