@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from synapse_cache.privacy import time_words
+from synapse_cache.privacy.remembered import remembered
 
 _DAY_SECONDS = 86_400.0
 _LONGEST_END = 600
@@ -146,6 +147,7 @@ _WHEN_TOLD = re.compile(
 """In what somebody tells of themselves, the words of time say when it happened, not which day's answer is wanted."""
 
 
+@remembered
 def freshness_of(text: str) -> Freshness:
     """The class of `text` by its words; where languages disagree on a word, the shorter life."""
     low = _read(text)

@@ -10,6 +10,7 @@ import unicodedata
 from collections.abc import Callable
 
 from synapse_cache.privacy import digit_runs, references
+from synapse_cache.privacy.remembered import remembered
 
 _INVISIBLE = re.compile("[\u00ad\u200b-\u200f\u202a-\u202e\u2060-\u2064\u2066-\u2069\ufeff]")
 _FOREIGN_DIGIT = re.compile(r"(?![0-9])\d")
@@ -89,6 +90,7 @@ _MAC = re.compile(
 )
 
 
+@remembered
 def kind(text: str) -> str | None:
     """What kind of personal identifier `text` holds, by a short word; None when it holds none."""
     plain = _plain(text)

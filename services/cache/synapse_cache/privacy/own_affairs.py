@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import re
 
+from synapse_cache.privacy.remembered import remembered
+
 _LONGEST_ASKED = 600
 """Of a longer text only this much of its beginning and of its end is read: the question stands there."""
 
@@ -101,6 +103,7 @@ _OTHER_LANGUAGES = re.compile(
 )
 
 
+@remembered
 def about_the_caller(text: str) -> bool:
     """Whether `text` asks for something that only its sender's own records can answer."""
     if len(text) > 2 * _LONGEST_ASKED:
