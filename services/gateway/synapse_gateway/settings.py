@@ -36,6 +36,8 @@ class GatewaySettings(Section):
 
     listen: str = Field(default="127.0.0.1:8080", pattern=r"^.*:\d{1,5}$")
     """host:port to serve HTTP on. Beyond loopback it needs a key."""
+    check_listen: str = Field(default="", pattern=r"^$|^.*:\d{1,5}$")
+    """host:port where Envoy asks who a caller is (ext_authz); empty offers no check. For the mesh, not for clients."""
     api_key: SecretStr = SecretStr("")
     """One key for the tenant "default", with the role admin."""
     keys: tuple[ApiKey, ...] = ()

@@ -33,17 +33,30 @@ class Section(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True, use_attribute_docstrings=True)
 
 
+class TlsSettings(Section):
+    """Certificates of the mesh: with them every call between services is encrypted, and both sides prove who they are."""
+
+    cert: Path
+    """This service's certificate chain, PEM; read again when the file changes."""
+    key: Path
+    """Its private key, PEM."""
+    ca: Path
+    """Certificates of the authority that signs the mesh's, PEM; a peer whose certificate it did not sign is refused."""
+
+
 class MeshSettings(Section):
     """How the services find and trust each other."""
 
     secret: SecretStr = SecretStr("")
     """Signs the identities passed between services. Without it nothing listens beyond loopback."""
+    tls: TlsSettings | None = None
+    """Certificates for mutual TLS between the services; unset calls in plain text."""
     cache_target: str = "127.0.0.1:50051"
-    """gRPC target of the cache service."""
+    """gRPC target of the cache service: host:port; dns:///name:port or ipv4:a:1,b:2 share the calls among all replicas."""
     embed_target: str = "127.0.0.1:50052"
-    """gRPC target of the embed service."""
+    """gRPC target of the embed service, likewise."""
     router_target: str = "127.0.0.1:50053"
-    """gRPC target of the llm-router."""
+    """gRPC target of the llm-router, likewise."""
     drain_seconds: float = Field(default=30.0, ge=0, le=3600)
     """How long a stopping service waits for calls in flight."""
     max_connection_age_seconds: float = Field(default=300.0, gt=0)
