@@ -34,7 +34,7 @@ class Section(BaseModel):
 
 
 class TlsSettings(Section):
-    """Certificates of the mesh: with them every call between services is encrypted, and both sides prove who they are."""
+    """Certificates of the mesh: with them calls between services are encrypted, and both sides prove who they are."""
 
     cert: Path
     """This service's certificate chain, PEM; read again when the file changes."""
@@ -52,7 +52,7 @@ class MeshSettings(Section):
     tls: TlsSettings | None = None
     """Certificates for mutual TLS between the services; unset calls in plain text."""
     cache_target: str = "127.0.0.1:50051"
-    """gRPC target of the cache service: host:port; dns:///name:port or ipv4:a:1,b:2 share the calls among all replicas."""
+    """gRPC target of the cache service: host:port; dns:///name:port or ipv4:a:1,b:2 use all replicas there."""
     embed_target: str = "127.0.0.1:50052"
     """gRPC target of the embed service, likewise."""
     router_target: str = "127.0.0.1:50053"
