@@ -41,8 +41,9 @@ class EmbedServicer:
         self._models = models
         self._reranker = reranker
 
-    async def embed(self, request: embed_pb2.EmbedRequest, _call: Call) -> embed_pb2.EmbedResponse:
+    async def embed(self, request: embed_pb2.EmbedRequest, call: Call) -> embed_pb2.EmbedResponse:
         """Embed a batch of texts."""
+        call.identity.require_model(request.model)
         started = time.perf_counter()
         with _statuses():
             embedder = self._models.of(request.model)  # vectors and fingerprint come from one and the same
@@ -67,8 +68,9 @@ class EmbedServicer:
         with _statuses():
             return embed_pb2.ListModelsResponse(models=[_model(embedder.card) for embedder in self._models.all()])
 
-    async def rerank(self, request: embed_pb2.RerankRequest, _call: Call) -> embed_pb2.RerankResponse:
+    async def rerank(self, request: embed_pb2.RerankRequest, call: Call) -> embed_pb2.RerankResponse:
         """Rank documents for a query."""
+        call.identity.require_model(request.model)
         started = time.perf_counter()
         with _statuses():
             ranking = await self._reranker.rank(

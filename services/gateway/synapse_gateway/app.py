@@ -21,6 +21,7 @@ from synapse_gateway.adapters.mesh import SERVICES, GrpcMesh
 from synapse_gateway.admin import Admin
 from synapse_gateway.anthropic.dialects import MESSAGES
 from synapse_gateway.anthropic.request import read_count
+from synapse_gateway.check import Check
 from synapse_gateway.count_tokens import CountTokens
 from synapse_gateway.edge import Edge, Endpoint
 from synapse_gateway.embeddings import Embeddings
@@ -36,6 +37,7 @@ from synapse_gateway.settings import GatewaySettings
 from synapse_gateway.spans import Spans
 from synapse_gateway.transcoding import RestMap
 from synapse_runtime import tracing
+from synapse_runtime.identity import TokenSigner
 from synapse_runtime.settings import Config, MeshSettings, SettingsError, TelemetrySettings
 
 _log = logging.getLogger("synapse.gateway")
@@ -45,9 +47,10 @@ _KEEP_ALIVE_SECONDS = 75
 
 @dataclass(frozen=True)
 class Running:
-    """A running gateway: the port it listens on."""
+    """A running gateway: the port it listens on, and that of the check, 0 where it offers none."""
 
     port: int
+    check_port: int = 0
 
 
 @asynccontextmanager
@@ -58,7 +61,7 @@ async def run(config: Config) -> AsyncIterator[Running]:
     """
     settings = config.section("gateway", GatewaySettings)
     mesh_settings = config.section("mesh", MeshSettings)
-    _require_loopback_or_key(settings)
+    _require_loopback_or_key(settings, settings.listen)
     async with AsyncExitStack() as stack:
         mesh = GrpcMesh(
             mesh_settings,
@@ -74,7 +77,23 @@ async def run(config: Config) -> AsyncIterator[Running]:
         served = edge(settings, mesh, spans=spans, access_log=telemetry.access_log)
         await stack.enter_async_context(_serving(served, listener, mesh_settings.drain_seconds))
         _log.info("serving", extra={"address": settings.listen, "port": port})
-        yield Running(port)
+        yield Running(port, await stack.enter_async_context(_checking(settings, mesh_settings, served.metrics)))
+
+
+@asynccontextmanager
+async def _checking(settings: GatewaySettings, mesh: MeshSettings, metrics: Metrics) -> AsyncIterator[int]:
+    """Serve the check of identities while the block lasts, where it is wanted; yields its port or 0."""
+    secret = mesh.secret.get_secret_value()
+    if not settings.check_listen:
+        yield 0
+        return
+    if not secret:
+        raise SettingsError("gateway.check_listen needs mesh.secret, which signs the identities that it tells")
+    _require_loopback_or_key(settings, settings.check_listen)
+    check = Check(KeyRing(settings, time.monotonic), TokenSigner(secret), metrics)
+    with _listen(settings.check_listen) as listener:
+        async with _serving(check, listener, mesh.drain_seconds):
+            yield int(listener.getsockname()[1])
 
 
 def edge(settings: GatewaySettings, mesh: Mesh, *, spans: Spans | None = None, access_log: bool = False) -> Edge:
@@ -179,13 +198,13 @@ def _listen(address: str) -> Iterator[socket.socket]:
         listener.close()
 
 
-def _require_loopback_or_key(settings: GatewaySettings) -> None:
-    host = settings.listen.rpartition(":")[0].strip("[]")
+def _require_loopback_or_key(settings: GatewaySettings, address: str) -> None:
+    host = address.rpartition(":")[0].strip("[]")
     if all_keys(settings) or host == "localhost":
         return
     with contextlib.suppress(ValueError):
         if ipaddress.ip_address(host).is_loopback:
             return
     raise SettingsError(
-        f"refusing to listen on {settings.listen} without a key: set gateway.api_key or gateway.keys, or bind 127.0.0.1"
+        f"refusing to listen on {address} without a key: set gateway.api_key or gateway.keys, or bind 127.0.0.1"
     )

@@ -59,7 +59,7 @@ class Edge:
         self._direct = direct
         self._public = public
         self._keys = keys
-        self._metrics = metrics
+        self.metrics = metrics
         self._max_concurrent = max_concurrent
         self._spans = spans
         self._access_log = access_log
@@ -97,7 +97,7 @@ class Edge:
         finally:
             seconds = time.perf_counter() - exchange.began
             status = exchange.status or CLIENT_LEFT
-            self._metrics.request(exchange.route, status, seconds)
+            self.metrics.request(exchange.route, status, seconds)
             if self._access_log or seconds > _SLOW_SECONDS:
                 facts = {"request_id": exchange.request_id, "route": exchange.route, "status": status}
                 _log.info("request served", extra={**facts, "seconds": round(seconds, 4)})
@@ -122,7 +122,7 @@ class Edge:
             account.meter.leave()
 
     async def _refuse(self, exchange: Exchange, problem: Problem) -> None:
-        self._metrics.error(problem.fault)
+        self.metrics.error(problem.fault)
         facts = {"request_id": exchange.request_id, "status": problem.status, "error_type": problem.fault}
         level = logging.WARNING if problem.status >= 500 else logging.DEBUG
         _log.log(level, "request failed", extra=facts)
@@ -133,14 +133,14 @@ class Edge:
 
     async def _cut(self, exchange: Exchange) -> None:
         """Tell a request that outlasts the drain time to try elsewhere; a reply that has begun breaks off."""
-        self._metrics.error("synapse_draining")
+        self.metrics.error("synapse_draining")
         if not exchange.status:
             message = "The gateway is shutting down, and the request took longer than it waits."
             headers = retry_headers(_DRAINING_RETRY_SECONDS)
             await exchange.refuse(Problem(503, message, kind="server_error", code="unavailable", headers=headers))
 
     async def _broken(self, exchange: Exchange, error: Exception) -> None:
-        self._metrics.error("synapse_internal")
+        self.metrics.error("synapse_internal")
         _log.error("request broke", exc_info=error, extra={"request_id": exchange.request_id})
         if exchange.status:
             raise error  # the server cuts the connection: a reply that has begun must not look complete

@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import hmac
 from collections.abc import Callable, Mapping
-from fnmatch import fnmatchcase
 
 from synapse_gateway.limits import Limits, Meter
 from synapse_gateway.problems import Problem
@@ -17,16 +16,15 @@ _NOBODY = bytes(32)
 
 
 class Account:
-    """What stands behind a key: its identity, its models, its meter."""
+    """What stands behind a key: its identity and its meter."""
 
-    def __init__(self, identity: Identity, models: tuple[str, ...], meter: Meter) -> None:
+    def __init__(self, identity: Identity, meter: Meter) -> None:
         self.identity = identity
         self.meter = meter
-        self._models = models
 
     def may_ask(self, model: str) -> bool:
         """Whether the key may use this model."""
-        return not self._models or any(fnmatchcase(model, pattern) for pattern in self._models)
+        return self.identity.may_ask(model)
 
     def require_model(self, model: str) -> None:
         """Raise Problem 403 when the key may not use this model."""
@@ -52,10 +50,10 @@ class KeyRing:
             digest = _digest(key.key.get_secret_value().encode())
             if digest in self._accounts:
                 raise SettingsError(f"gateway.keys: the key of {key.name or key.tenant!r} is there twice")
-            identity = Identity(key.tenant, key.name or key.tenant, key.role)
-            self._accounts[digest] = (digest, Account(identity, key.models, Meter(limits, clock())))
+            identity = Identity(key.tenant, key.name or key.tenant, key.role, key.models)
+            self._accounts[digest] = (digest, Account(identity, Meter(limits, clock())))
         everybody = Identity("default", "everybody", Role.ADMIN)
-        self._open = None if self._accounts else Account(everybody, (), Meter(limits, clock()))
+        self._open = None if self._accounts else Account(everybody, Meter(limits, clock()))
 
     def account(self, headers: Mapping[bytes, bytes]) -> Account:
         """The account that the request's headers name; raises Problem 401.

@@ -27,6 +27,7 @@ class RouterServicer:
 
     async def generate(self, request: wire.GenerateRequest, call: Call) -> wire.GenerateResponse:
         """Ask a backend for the whole answer."""
+        call.identity.require_model(request.request.model)
         with self._fleets.taken() as fleet:
             return await fleet.generate(request.request, _terms(request.request, call))
 
@@ -34,6 +35,7 @@ class RouterServicer:
         self, request: wire.StreamGenerateRequest, call: Call
     ) -> AsyncGenerator[wire.StreamGenerateResponse, None]:
         """Ask a backend for the answer as it comes."""
+        call.identity.require_model(request.request.model)
         with self._fleets.taken() as fleet:
             async with aclosing(fleet.stream(request.request, _terms(request.request, call))) as responses:
                 async for response in responses:
@@ -41,16 +43,18 @@ class RouterServicer:
 
     async def count_tokens(self, request: wire.CountTokensRequest, call: Call) -> wire.CountTokensResponse:
         """Count the tokens of a prompt, or estimate them."""
+        call.identity.require_model(request.request.model)
         with self._fleets.taken() as fleet:
             count = await fleet.count_tokens(request.request, _terms(request.request, call))
         origin = wire.Origin(backend=count.backend, provider=count.provider)
         return wire.CountTokensResponse(input_tokens=count.tokens, estimated=count.estimated, origin=origin)
 
-    async def list_models(self, _request: wire.ListModelsRequest, _call: Call) -> wire.ListModelsResponse:
-        """List the models that can be asked."""
+    async def list_models(self, _request: wire.ListModelsRequest, call: Call) -> wire.ListModelsResponse:
+        """List the models that the caller can ask."""
         with self._fleets.taken() as fleet:
             providers = {backend.name: backend.traits.provider for backend in fleet.backends}
-            return models_message(await fleet.models(), providers)
+            known = [model for model in await fleet.models() if call.identity.may_ask(model.id)]
+            return models_message(known, providers)
 
     async def get_backends(self, _request: wire.GetBackendsRequest, _call: Call) -> wire.GetBackendsResponse:
         """Tell how the backends are doing."""

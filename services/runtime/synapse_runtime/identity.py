@@ -1,4 +1,4 @@
-"""Who a call is made for, and the short-lived signed token that carries it between services."""
+"""Who a call is made for and what it may ask, and the short-lived signed token that carries it between services."""
 
 from __future__ import annotations
 
@@ -10,9 +10,10 @@ import time
 from collections import OrderedDict
 from dataclasses import dataclass
 from enum import StrEnum
+from fnmatch import fnmatchcase
 from typing import TypeVar
 
-from synapse_runtime.errors import Unauthenticated
+from synapse_runtime.errors import PermissionDenied, Unauthenticated
 
 _K = TypeVar("_K")
 _V = TypeVar("_V")
@@ -33,11 +34,25 @@ class Role(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Identity:
-    """Who a call is made for: the tenant, the credential's name and its role."""
+    """Who a call is made for: the tenant, the credential's name, its role and its models.
+
+    `models` are names with `*` for any text; empty means all.
+    """
 
     tenant: str
     subject: str
     role: Role = Role.VIEWER
+    models: tuple[str, ...] = ()
+
+    def may_ask(self, model: str) -> bool:
+        """Whether the credential may use this model."""
+        return not self.models or any(fnmatchcase(model, pattern) for pattern in self.models)
+
+    def require_model(self, model: str) -> None:
+        """Raise PermissionDenied when the credential may not use this model."""
+        if not self.may_ask(model):
+            message = f"This key may not use the model '{model}'."
+            raise PermissionDenied(message, reason="MODEL_NOT_ALLOWED", metadata={"param": "model"})
 
 
 class TokenSigner:
@@ -54,7 +69,8 @@ class TokenSigner:
             known = self._cached.get(identity)
             if known is not None and known[0] > now:
                 return known[1]
-        payload = json.dumps([identity.tenant, identity.subject, identity.role, now + lifetime_seconds])
+        facts = [identity.tenant, identity.subject, identity.role, now + lifetime_seconds, *identity.models]
+        payload = json.dumps(facts)
         body = base64.urlsafe_b64encode(payload.encode()).decode()
         token = f"{body}.{_mac(self._secret, body)}"
         if lifetime_seconds == TOKEN_SECONDS:
@@ -86,8 +102,8 @@ class TokenVerifier:
         if not hmac.compare_digest(_mac(self._secret, body).encode(), mac.encode()):
             raise Unauthenticated("the identity token is not signed with the mesh secret", reason="IDENTITY_FORGED")
         try:
-            tenant, subject, role, expires = json.loads(base64.urlsafe_b64decode(body))
-            return float(expires), Identity(tenant, subject, Role(role))
+            tenant, subject, role, expires, *models = json.loads(base64.urlsafe_b64decode(body))
+            return float(expires), Identity(tenant, subject, Role(role), tuple(models))
         except ValueError as error:  # signed by a peer of another version
             raise Unauthenticated("the identity token cannot be read", reason="IDENTITY_MALFORMED") from error
 

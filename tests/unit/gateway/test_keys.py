@@ -27,7 +27,7 @@ def ring(**settings: Any) -> KeyRing:
     "headers", [{b"authorization": b"Bearer sk-a"}, {b"authorization": b"bearer  sk-a"}, {b"x-api-key": b"sk-a"}]
 )
 def test_a_key_is_found_as_bearer_or_api_key(headers: dict[bytes, bytes]) -> None:
-    assert ring(keys=KEYS).account(headers).identity == Identity("acme", "ci", Role.VIEWER)
+    assert ring(keys=KEYS).account(headers).identity == Identity("acme", "ci", Role.VIEWER, ("gpt-4o", "meta/*"))
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ import time
 
 import pytest
 
-from synapse_runtime.errors import Unauthenticated
+from synapse_runtime.errors import PermissionDenied, Unauthenticated
 from synapse_runtime.identity import Identity, Role, TokenSigner, TokenVerifier
 
 ACME = Identity("acme", "key-1", Role.OPERATOR)
@@ -82,3 +82,16 @@ def test_a_token_expires_even_when_it_was_good_before(signer, verifier):
     assert verifier.identity(token) == ACME
     time.sleep(0.06)
     assert refusal(verifier, token) == "IDENTITY_EXPIRED"
+
+
+def test_models_travel_with_the_identity(signer, verifier):
+    limited = Identity("acme", "key-2", Role.VIEWER, ("gpt-4o", "meta/*"))
+    assert verifier.identity(signer.token(limited)) == limited
+
+
+def test_only_its_models_may_be_asked():
+    limited = Identity("acme", "key-2", models=("gpt-4o", "meta/*"))
+    assert limited.may_ask("meta/llama-3")
+    assert ACME.may_ask("anything")
+    with pytest.raises(PermissionDenied, match="may not use the model 'o3'"):
+        limited.require_model("o3")

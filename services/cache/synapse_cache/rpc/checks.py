@@ -19,8 +19,12 @@ if TYPE_CHECKING:
 def asked(
     request: GenerationRequest, control: CacheControl, call: Call, rules: QuestionRules
 ) -> tuple[Question, Place, Policy]:
-    """The question, where it looks, and what the caller wants; raises InvalidArgument naming the field."""
+    """The question, where it looks, and what the caller wants.
+
+    Raises InvalidArgument naming the field, PermissionDenied for a model that the caller may not ask.
+    """
     messages.check_request(request)
+    call.identity.require_model(request.model)
     place = messages.place_of(call, control.namespace)
     return question_of(request, rules), place, messages.policy_of(control)
 
