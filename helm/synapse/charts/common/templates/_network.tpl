@@ -1,0 +1,79 @@
+{{/*
+Network policies: only who calls a component reaches it, and it reaches only whom it calls. Nothing is rendered unless
+networkPolicy.enabled.
+
+  synapse.networkPolicy  dict "root" $ "component" c "workload" w
+      "ingress" (list of rules)  each: "ports" (list of numbers) and one of
+          "from" (list of workloads of this release: "gateway", "tei", ...)
+          "metrics" true   pods of the namespaces that networkPolicy.metricsNamespaceSelector picks (all where empty)
+          "peers" (list of NetworkPolicyPeer, as written in values)   "anyone" true
+      "egress" (list of rules)   each: "ports" (optional: all) and one of
+          "to" (list of workloads of this release)   "peers" (list)   "anyone" true
+      DNS is always let out; the OTLP endpoint, too, with "telemetry" true.
+  synapse.urlPort        dict "url" "redis://h:6379/0" or "h:19530" "default" 6379  ->  the port
+*/}}
+{{- define "synapse.networkPolicy" -}}
+{{- if .root.Values.networkPolicy.enabled -}}
+{{- $context := . -}}
+apiVersion: networking.k8s.io/v1
+kind: NetworkPolicy
+metadata:
+  {{- include "synapse.metadata" (dict "root" .root "component" .component "workload" .workload "name" (include "synapse.objectName" .)) | nindent 2 }}
+spec:
+  podSelector:
+    matchLabels:
+      {{- include "synapse.selectorLabels" . | nindent 6 }}
+  policyTypes: [Ingress, Egress]
+  ingress:
+    {{- range .ingress }}
+    {{- include "synapse.networkRule" (dict "root" $context.root "rule" . "side" "from" "names" .from) | nindent 4 }}
+    {{- end }}
+  egress:
+    - ports:
+        - {port: 53, protocol: UDP}
+        - {port: 53, protocol: TCP}
+    {{- range .egress }}
+    {{- include "synapse.networkRule" (dict "root" $context.root "rule" . "side" "to" "names" .to) | nindent 4 }}
+    {{- end }}
+    {{- if and .telemetry .root.Values.telemetry.otlpEndpoint }}
+    - ports:
+        - {port: {{ include "synapse.urlPort" (dict "url" .root.Values.telemetry.otlpEndpoint "default" 4317) }}, protocol: TCP}
+    {{- end }}
+{{- end -}}
+{{- end -}}
+
+{{- define "synapse.networkRule" -}}
+{{- $root := .root -}}
+{{- $rule := dict -}}
+{{- if .names -}}
+{{- $peers := list -}}
+{{- range .names -}}
+{{- $labels := dict "app.kubernetes.io/name" (include "synapse.name" $root) "app.kubernetes.io/instance" $root.Release.Name "synapse/workload" . -}}
+{{- $peers = append $peers (dict "podSelector" (dict "matchLabels" $labels)) -}}
+{{- end -}}
+{{- $rule = set $rule .side $peers -}}
+{{- else if .rule.metrics -}}
+{{- $rule = set $rule .side (list (dict "namespaceSelector" (default dict $root.Values.networkPolicy.metricsNamespaceSelector))) -}}
+{{- else if .rule.peers -}}
+{{- $rule = set $rule .side .rule.peers -}}
+{{- end -}}
+{{- $ports := list -}}
+{{- range .rule.ports -}}
+{{- $ports = append $ports (dict "port" (int .) "protocol" "TCP") -}}
+{{- end -}}
+{{- if $ports -}}
+{{- $rule = set $rule "ports" $ports -}}
+{{- end -}}
+{{- list $rule | toYaml -}}
+{{- end -}}
+
+{{- define "synapse.urlPort" -}}
+{{- $port := regexFind ":[0-9]+(/|$|\\?)" (default "" .url) | regexFind "[0-9]+" -}}
+{{- if $port -}}
+{{- $port -}}
+{{- else if hasPrefix "https://" (default "" .url) -}}
+443
+{{- else -}}
+{{- .default -}}
+{{- end -}}
+{{- end -}}
