@@ -92,8 +92,8 @@ async def _cache(settings: CacheSettings, mesh: MeshSettings) -> AsyncIterator[t
     """The faces of the cache; what was accepted is written when the block ends."""
     async with AsyncExitStack() as stack:
         metadata = CallMetadata(mesh)
-        embed = await stack.enter_async_context(open_channel(mesh.embed_target))
-        router = await stack.enter_async_context(open_channel(mesh.router_target, retries=False))
+        embed = await stack.enter_async_context(open_channel(mesh.embed_target, tls=mesh.tls))
+        router = await stack.enter_async_context(open_channel(mesh.router_target, retries=False, tls=mesh.tls))
         embedders = GrpcEmbedders(embed, metadata, timeout_seconds=_EMBED_TIMEOUT_SECONDS)
         stores, moved = await stack.enter_async_context(opened_stores(settings, embedders))
         journal = await _open_journal(settings)

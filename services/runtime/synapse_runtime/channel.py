@@ -14,7 +14,9 @@ from synapse_runtime.call import REQUEST_ID_KEY, TRACEPARENT_KEY
 from synapse_runtime.errors import from_rpc_error
 from synapse_runtime.identity import METADATA_KEY, Identity, TokenSigner
 from synapse_runtime.link.channel import LinkedChannel
-from synapse_runtime.settings import MeshSettings
+from synapse_runtime.secured import SecuredChannel
+from synapse_runtime.settings import MeshSettings, TlsSettings
+from synapse_runtime.tls import Certificates
 
 MAX_MESSAGE_BYTES = 64 * 1024 * 1024
 MAX_METADATA_BYTES = 256 * 1024  # a status carries a provider's error body of up to 64 KiB, in base64
@@ -44,7 +46,9 @@ _LINK_AGE_SECONDS = 240.0
 T = TypeVar("T")
 
 
-def open_channel(target: str, *, retries: bool = True, linked: bool = True) -> grpc.aio.Channel:
+def open_channel(
+    target: str, *, retries: bool = True, linked: bool = True, tls: TlsSettings | None = None
+) -> grpc.aio.Channel:
     """A channel to `target` (host:port or any gRPC name); the caller closes it.
 
     Lost connections come back within a second. With `retries`, calls that ended in UNAVAILABLE before their first
@@ -52,6 +56,9 @@ def open_channel(target: str, *, retries: bool = True, linked: bool = True) -> g
 
     Calls of our own services travel over a link (see `synapse_runtime.link`) unless `linked` is off. With tracing each
     goes by itself, since its span is made there.
+
+    With `tls` both sides prove who they are, and the peer's certificate must carry the host of `target`; raises
+    SettingsError when the certificates cannot be used.
     """
     config = _SERVICE_CONFIG if retries else {"loadBalancingConfig": [{"round_robin": {}}]}
     options = [
@@ -65,7 +72,12 @@ def open_channel(target: str, *, retries: bool = True, linked: bool = True) -> g
         ("grpc.use_local_subchannel_pool", 1),
         ("grpc.service_config", json.dumps(config)),
     ]
-    channel = grpc.aio.insecure_channel(target, options=options, interceptors=tracing.client_interceptors())
+    interceptors = tracing.client_interceptors()
+    channel: grpc.aio.Channel
+    if tls is None:
+        channel = grpc.aio.insecure_channel(target, options=options, interceptors=interceptors)
+    else:
+        channel = SecuredChannel(target, Certificates(tls), options=options, interceptors=interceptors)
     if not linked or tracing.enabled():
         return channel
     return LinkedChannel(channel, age_seconds=_LINK_AGE_SECONDS, retries=retries)

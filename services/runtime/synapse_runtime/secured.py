@@ -122,7 +122,7 @@ class SecuredChannel(grpc.aio.Channel):
 
     def _close(self, inner: Inner) -> None:
         self._left.discard(inner)
-        task = asyncio.get_running_loop().create_task(inner.channel.close())
+        task = asyncio.get_running_loop().create_task(inner.channel.close(None))
         self._closing.add(task)
         task.add_done_callback(self._closing.discard)
 

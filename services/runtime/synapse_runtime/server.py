@@ -27,7 +27,8 @@ from synapse_runtime.call import Call, CallReader
 from synapse_runtime.channel import MESSAGE_OPTIONS
 from synapse_runtime.errors import Cancelled, Internal, SynapseError, Unimplemented, to_status
 from synapse_runtime.link.served import Links, Method
-from synapse_runtime.settings import MeshSettings, require_loopback_or_secret
+from synapse_runtime.settings import MeshSettings, TlsSettings, require_loopback_or_secret
+from synapse_runtime.tls import Certificates, server_credentials
 
 if TYPE_CHECKING:
     from google.protobuf.descriptor import MethodDescriptor, ServiceDescriptor
@@ -79,7 +80,8 @@ class Serving:
 async def serving(address: str, services: Sequence[Service], *, mesh: MeshSettings) -> AsyncIterator[Serving]:
     """Serve on `address` (host:port; port 0 picks one) until the block ends; then drain.
 
-    Raises SettingsError when the address is not allowed, OSError when it cannot be bound.
+    Raises SettingsError when the address is not allowed or `mesh.tls` cannot be used, OSError when the address cannot
+    be bound.
     """
     require_loopback_or_secret(address, mesh)
     age = int(mesh.max_connection_age_seconds * 1000)
@@ -106,7 +108,7 @@ async def serving(address: str, services: Sequence[Service], *, mesh: MeshSettin
     add_health: Any = health_pb2_grpc.add_HealthServicer_to_server
     add_health(monitor, server)
     reflection.enable_server_reflection((*names, health.SERVICE_NAME, reflection.SERVICE_NAME), server)
-    running = Serving(_bind(server, address), monitor, names)
+    running = Serving(_bind(server, address, mesh.tls), monitor, names)
     await running.set_ready(ready=False)
     await server.start()
     _log.info("serving", extra={"address": address, "port": running.port, "services": names})
@@ -118,9 +120,10 @@ async def serving(address: str, services: Sequence[Service], *, mesh: MeshSettin
         await server.stop(mesh.drain_seconds)
 
 
-def _bind(server: grpc.aio.Server, address: str) -> int:
+def _bind(server: grpc.aio.Server, address: str, tls: TlsSettings | None) -> int:
+    credentials = None if tls is None else server_credentials(Certificates(tls))
     try:
-        port = server.add_insecure_port(address)
+        port = server.add_secure_port(address, credentials) if credentials else server.add_insecure_port(address)
     except RuntimeError as error:
         raise OSError(f"cannot listen on {address}: is the port in use?") from error
     if not port:

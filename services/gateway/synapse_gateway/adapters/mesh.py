@@ -50,7 +50,9 @@ class GrpcMesh:
         self._admin = admin_seconds
         self._ready = ready_seconds
         targets = {_CACHE: mesh.cache_target, _EMBED: mesh.embed_target, _ROUTER: mesh.router_target}
-        self._channels = {service.full_name: open_channel(target, retries=False) for service, target in targets.items()}
+        self._channels = {
+            service.full_name: open_channel(target, retries=False, tls=mesh.tls) for service, target in targets.items()
+        }
         self._generate = self._callable(_CACHE.methods_by_name["Generate"])
         self._stream = self._callable(_CACHE.methods_by_name["StreamGenerate"])
         self._embed = self._callable(_EMBED.methods_by_name["Embed"])
