@@ -8,7 +8,14 @@ from collections.abc import Awaitable, Callable
 from enum import StrEnum
 from typing import TypeVar
 
+from prometheus_client import Gauge
+
 T = TypeVar("T")
+_OPEN = Gauge(
+    "synapse_guard_open",
+    "Guards that leave a dependency alone, or try it one call at a time, because it failed.",
+    ["guard"],
+)
 
 
 class GuardState(StrEnum):
@@ -57,6 +64,7 @@ class Guard:
         self._in_a_row = 0
         self._open_until = 0.0
         self._trying = False
+        self._open = _OPEN.labels(name)
 
     @property
     def state(self) -> GuardState:
@@ -80,12 +88,19 @@ class Guard:
             raise DependencyDown(self.name, "timeout" if isinstance(error, TimeoutError) else repr(error)) from error
         finally:
             self._trying = self._trying and not trial
+        self._closed()
+        return result
+
+    def _closed(self) -> None:
+        if self._in_a_row >= self._to_open:
+            self._open.dec()
         self._in_a_row = 0
         self._open_seconds = self._first_open
-        return result
 
     def _failed(self, *, trial: bool) -> None:
         self._in_a_row += 1
+        if self._in_a_row == self._to_open:
+            self._open.inc()
         if self._in_a_row < self._to_open or (self._in_a_row > self._to_open and not trial):
             return  # the latter began before the breaker opened: it tells nothing new
         if trial:

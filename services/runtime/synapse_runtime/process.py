@@ -8,8 +8,10 @@ import logging
 import signal
 import sys
 from collections.abc import Awaitable, Callable
+from importlib.metadata import PackageNotFoundError, version
 
 import uvloop
+from prometheus_client import Gauge
 
 from synapse_runtime import logs, tracing
 from synapse_runtime.settings import Config, SettingsError, TelemetrySettings, load
@@ -17,6 +19,7 @@ from synapse_runtime.settings import Config, SettingsError, TelemetrySettings, l
 _GC_THRESHOLD = 50_000  # requests leave hardly a cycle behind; the default of 700 looks for them all the time
 EXIT_CONFIG = 78
 EXIT_UNAVAILABLE = 69
+_BUILD = Gauge("synapse_build_info", "1: which service this is, and its version.", ["component", "version"])
 _log = logging.getLogger("synapse.process")
 
 
@@ -33,6 +36,7 @@ def run(service: str, serve: Callable[[Config, asyncio.Event], Awaitable[None]])
     except (SettingsError, logs.LogFilterError) as error:
         sys.exit(_complain(service, error, EXIT_CONFIG))
     gc.set_threshold(_GC_THRESHOLD, 20, 100)
+    _BUILD.labels(service, _version()).set(1)
     flush = tracing.start(service, telemetry)
     try:
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
@@ -52,6 +56,13 @@ async def _until_stopped(config: Config, serve: Callable[[Config, asyncio.Event]
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stopping.set)
     await serve(config, stopping)
+
+
+def _version() -> str:
+    try:
+        return version("synapse-mesh")
+    except PackageNotFoundError:  # run from a source tree that is not installed
+        return "0"
 
 
 def _complain(service: str, error: Exception, status: int) -> int:

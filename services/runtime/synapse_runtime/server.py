@@ -20,7 +20,7 @@ import grpc
 from google.protobuf.message_factory import GetMessageClass
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
-from prometheus_client import Counter, Histogram
+from prometheus_client import Counter, Gauge, Histogram
 
 from synapse_runtime import tracing
 from synapse_runtime.call import Call, CallReader
@@ -42,6 +42,7 @@ _RPC_SECONDS = Histogram(
     buckets=(0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60),
 )
 _RPC_ERRORS = Counter("synapse_rpc_errors_total", "gRPC calls that ended in an error.", ["method", "reason"])
+_RPC_IN_FLIGHT = Gauge("synapse_rpc_in_flight", "gRPC calls being served.", ["method"])
 _STOP_SECONDS = 2.0
 _WORD = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
 
@@ -187,11 +188,13 @@ class _Edge:
         self._name = name
         self._reader = reader
         self._ok = _RPC_SECONDS.labels(name, "OK")
+        self._in_flight = _RPC_IN_FLIGHT.labels(name)
 
     def unary(self, function: Callable[..., Any]) -> Callable[..., Any]:
         async def serve(request: object, context: Context) -> object:
             started = time.perf_counter()
             request_id = ""
+            self._in_flight.inc()
             try:
                 call = self._reader.read(context)
                 request_id = call.request_id
@@ -199,6 +202,8 @@ class _Edge:
             except (Exception, asyncio.CancelledError) as error:
                 await self._failed(error, context, started, request_id)
                 raise
+            finally:
+                self._in_flight.dec()
             self._ok.observe(time.perf_counter() - started)
             return response
 
@@ -208,6 +213,7 @@ class _Edge:
         async def serve(request: object, context: Context) -> None:
             started = time.perf_counter()
             request_id = ""
+            self._in_flight.inc()
             try:
                 call = self._reader.read(context)
                 request_id = call.request_id
@@ -215,6 +221,8 @@ class _Edge:
             except (Exception, asyncio.CancelledError) as error:
                 await self._failed(error, context, started, request_id)
                 raise
+            finally:
+                self._in_flight.dec()
             self._ok.observe(time.perf_counter() - started)
 
         return serve

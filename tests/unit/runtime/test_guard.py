@@ -6,6 +6,7 @@ import asyncio
 import time
 
 import pytest
+from prometheus_client import REGISTRY
 
 from synapse_runtime.guard import DependencyDown, Guard, GuardState
 from tests.support.clock import Clock
@@ -171,3 +172,20 @@ async def test_a_cancelled_trial_lets_the_next_one_try(guard, clock):
     trial.cancel()
     await asyncio.gather(trial, return_exceptions=True)
     assert await guard.call(works) == 42
+
+
+def left_alone():
+    return REGISTRY.get_sample_value("synapse_guard_open", {"guard": "redis"})
+
+
+async def test_its_metric_rises_once_when_it_opens_and_falls_when_a_trial_succeeds(guard, clock):
+    before = left_alone()
+    await asyncio.gather(*(guard.call(fails_later) for _ in range(9)), return_exceptions=True)
+    assert left_alone() == before + 1
+    clock.advance(1)
+    await fail(guard, 1)
+    assert left_alone() == before + 1
+    clock.advance(2)
+    await guard.call(works)
+    await guard.call(works)
+    assert left_alone() == before

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -11,6 +12,7 @@ import pytest
 
 PROGRAM = """
 import asyncio, sys
+from prometheus_client import generate_latest
 from synapse_runtime import process
 from synapse_runtime.settings import MeshSettings, SettingsError
 
@@ -22,6 +24,9 @@ async def serve(config, stopping):
     if kind == "bug":
         raise KeyError("bug")
     print("serving", flush=True)
+    if kind == "metrics":
+        print(generate_latest().decode(), flush=True)
+        return
     await stopping.wait()
     print("drained", flush=True)
 
@@ -72,3 +77,9 @@ def test_a_bug_is_no_clean_end():
         _, err = process.communicate(timeout=10)
     assert process.returncode == 1
     assert "KeyError" in err
+
+
+def test_its_metrics_say_what_runs():
+    with start("metrics") as process:
+        out, _ = process.communicate(timeout=10)
+    assert re.search(r'^synapse_build_info\{component="cache",version="[^"]+"\} 1', out, re.MULTILINE)

@@ -158,6 +158,21 @@ async def test_every_call_is_measured(open_mesh, router):
     assert (count("OK"), count("NOT_FOUND")) == (before[0] + 1, before[1] + 1)
 
 
+async def test_calls_in_flight_are_told_until_they_end(open_mesh, router):
+    def in_flight(method):
+        return REGISTRY.get_sample_value("synapse_rpc_in_flight", {"method": f"RouterService/{method}"})
+
+    stub, *_ = await open_mesh(router)
+    router.error = errors.NotFound("x")
+    await failure(stub.ListModels(router_pb2.ListModelsRequest()))
+    call = stub.Generate(router_pb2.GenerateRequest())
+    await router.entered.wait()
+    assert (in_flight("Generate"), in_flight("ListModels")) == (1, 0)
+    router.proceed.set()
+    await call
+    assert in_flight("Generate") == 0
+
+
 async def test_stopping_lets_calls_in_flight_finish_and_takes_no_new_ones(router):
     async with AsyncExitStack() as clients:
         async with serving("127.0.0.1:0", [Service(DESCRIPTOR, router)], mesh=OPEN) as running:
