@@ -34,7 +34,10 @@ METRIC_MODULES = (
     "synapse_embed.metrics",
     "synapse_llm_router.metrics",
     "synapse_runtime.background",
+    "synapse_runtime.guard",
+    "synapse_runtime.process",
     "synapse_runtime.server",
+    "synapse_runtime.tls",
 )
 HEAD = """# Reference
 

@@ -1,4 +1,7 @@
-"""The cache's metrics: every name in one place. Labels are bounded: no key or prompt, and a hundred namespaces."""
+"""The cache's metrics: every name in one place. Labels are bounded: no key or prompt, and a hundred namespaces.
+
+A namespace of the cache is `cache_namespace`, since scrapers of Kubernetes lay their own `namespace` over a metric's.
+"""
 
 from __future__ import annotations
 
@@ -59,17 +62,17 @@ _ERROR_BOUND = Gauge(
     "synapse_cache_error_bound_ratio",
     "Share of requests answered wrongly by meaning: estimate, and ends of the interval that holds at every moment at"
     " 95 %. The hundred busiest namespaces; the rest is tenant and namespace other.",
-    ["tenant", "namespace", "end"],
+    ["tenant", "cache_namespace", "end"],
 )
 _ERROR_BUDGET = Gauge(
     "synapse_cache_error_budget_ratio",
     "Share of requests that may be answered wrongly; of other, the strictest.",
-    ["tenant", "namespace"],
+    ["tenant", "cache_namespace"],
 )
 _STRICTNESS = Gauge(
     "synapse_cache_strictness_ratio",
     "How much of the calibration's bar audits left: 1 is all of it; of other, the least.",
-    ["tenant", "namespace"],
+    ["tenant", "cache_namespace"],
 )
 _WORST_BOUND = Gauge(
     "synapse_cache_error_bound_worst_ratio",
@@ -85,6 +88,11 @@ _FEEDBACK = Counter(
     "synapse_cache_feedback_total", "Reports on served answers by what was said and done.", ["rating", "effect"]
 )
 _PENDING = Gauge("synapse_cache_journal_pending", "Answers accepted and not yet in every store.")
+
+_JOURNAL_BYTES = Gauge(
+    "synapse_cache_journal_bytes", "Bytes of answers in the journal that are not in every store yet."
+)
+_JOURNAL_MAX_BYTES = Gauge("synapse_cache_journal_max_bytes", "Bytes at which the journal refuses more answers.")
 
 _STALE = Counter("synapse_cache_stale_total", "Answers served past their end, by why.", ["reason"])
 _REFRESHES = Counter("synapse_cache_refreshes_total", "Calls behind stale answers by what became of them.", ["result"])
@@ -176,6 +184,12 @@ def savings_dropped() -> None:
 def journal_pending(count: int) -> None:
     """Tell how many answers are not in every store yet."""
     _PENDING.set(count)
+
+
+def journal_size(size_bytes: int, *, max_bytes: int) -> None:
+    """Tell how large the journal is, and how large it may become."""
+    _JOURNAL_BYTES.set(size_bytes)
+    _JOURNAL_MAX_BYTES.set(max_bytes)
 
 
 def entry_rejected(store: str, reason: str) -> None:

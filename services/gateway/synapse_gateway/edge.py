@@ -64,7 +64,7 @@ class Edge:
         self._spans = spans
         self._access_log = access_log
         self._in_flight = 0
-        metrics.watch_in_flight(lambda: self._in_flight)
+        metrics.watch_in_flight(lambda: self._in_flight, limit=max_concurrent)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one connection of the server."""

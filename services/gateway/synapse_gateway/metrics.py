@@ -49,13 +49,19 @@ class Metrics:
             registry=self.registry,
         )
         self._in_flight = Gauge("synapse_requests_in_flight", "API requests being served.", registry=self.registry)
+        self._most_in_flight = Gauge(
+            "synapse_requests_in_flight_limit",
+            "API requests that are served at once; more are refused.",
+            registry=self.registry,
+        )
         self._by_tier = {tier: self._tiers.labels(name) for tier, name in outcomes.TIERS.items()}
         self._statuses: dict[int, Counter] = {}
         self._routes: dict[str, Histogram] = {}
 
-    def watch_in_flight(self, count: Callable[[], int]) -> None:
-        """Show what `count` says as the requests in flight."""
+    def watch_in_flight(self, count: Callable[[], int], *, limit: int) -> None:
+        """Show what `count` says as the requests in flight, of at most `limit`."""
         self._in_flight.set_function(count)
+        self._most_in_flight.set(limit)
 
     def request(self, route: str, status: int, seconds: float) -> None:
         """Count a request that was served."""

@@ -14,6 +14,7 @@ import textwrap
 from pathlib import Path
 
 import pytest
+from prometheus_client import REGISTRY
 
 from synapse_cache.adapters.journal_file import FileJournal
 from tests.support.entries import an_entry
@@ -244,3 +245,15 @@ async def test_the_file_gives_its_space_back_when_all_is_settled(path):
     await journal.settle(ids)
     await journal.close()
     assert path.stat().st_size < full / 10
+
+
+async def test_its_size_and_the_limit_are_told(path):
+    def told(name):
+        return REGISTRY.get_sample_value(f"synapse_cache_journal_{name}")
+
+    journal = await FileJournal.open(path, max_bytes=50_000)
+    await journal.append(an_entry(id="a", answer=os.urandom(3000)))
+    assert 3000 < told("bytes") < 6000
+    await journal.settle(["a"])
+    assert (told("bytes"), told("max_bytes")) == (0, 50_000)
+    await journal.close()

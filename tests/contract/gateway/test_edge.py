@@ -250,6 +250,13 @@ async def test_probes_docs_and_metrics_need_no_key(world: World) -> None:
     assert "synapse_embedding_duration_seconds_count 0.0" in text
 
 
+async def test_how_many_requests_are_served_at_once_is_told(world_with: Worlds) -> None:
+    async with world_with(max_concurrent_requests=7) as world:
+        told = (await world.http.get("/metrics")).text
+    assert "synapse_requests_in_flight_limit 7.0" in told
+    assert "synapse_requests_in_flight 0.0" in told
+
+
 async def test_metrics_may_need_a_key(world_with: Worlds) -> None:
     async with world_with(metrics_public=False) as world, httpx.AsyncClient(base_url=world.url) as stranger:
         assert (await stranger.get("/metrics")).status_code == 401

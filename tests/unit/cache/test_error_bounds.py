@@ -21,7 +21,7 @@ def told(name, **labels):
 
 def namespaces_named():
     samples = (sample for metric in REGISTRY.collect() if metric.name == BOUND for sample in metric.samples)
-    return {(sample.labels["tenant"], sample.labels["namespace"]) for sample in samples}
+    return {(sample.labels["tenant"], sample.labels["cache_namespace"]) for sample in samples}
 
 
 def published(tallies):
@@ -36,7 +36,7 @@ def published(tallies):
 def test_the_ends_of_a_namespace_are_told():
     _, errors = published({"a": Tally(requests=100, hits=50, audits=20, audits_wrong=10)})
     bound = errors.known(Place("acme", "a")).bound
-    labels = {"tenant": "acme", "namespace": "a"}
+    labels = {"tenant": "acme", "cache_namespace": "a"}
     ends = [told(BOUND, **labels, end=end) for end in ("lower", "estimate", "upper")]
     assert ends == [bound.lower, bound.estimate, bound.upper]
     assert told("synapse_cache_error_budget_ratio", **labels) == 0.01

@@ -35,6 +35,7 @@ class FileJournal:
 
     def __init__(self, file: JournalFile, *, sync_seconds: float, timeout_seconds: float) -> None:
         self._file = file
+        telemetry.journal_size(file.size_bytes, max_bytes=file.max_bytes)
         self._sync_seconds = sync_seconds
         self._timeout_seconds = timeout_seconds
         self._loop = asyncio.get_running_loop()
@@ -124,6 +125,7 @@ class FileJournal:
             _log.exception("journal write failed")
             failure = error if isinstance(error, OSError) else OSError(errno.EIO, repr(error))
             results = [failure] * len(batch)
+        telemetry.journal_size(self._file.size_bytes, max_bytes=self._file.max_bytes)
         futures = [done for _, done in batch]
         try:
             self._loop.call_soon_threadsafe(_resolve, futures, results)

@@ -45,8 +45,8 @@ class JournalFile:
 
     def __init__(self, path: Path, *, max_bytes: int) -> None:
         self._path = path
-        self._max_bytes = max_bytes
-        self._bytes = 0
+        self.max_bytes = max_bytes
+        self.size_bytes = 0
         self.count = 0
         path.parent.mkdir(parents=True, exist_ok=True)
         self._begin()
@@ -56,7 +56,7 @@ class JournalFile:
 
         Raises OSError when nothing of it could be kept.
         """
-        before = (self.count, self._bytes)
+        before = (self.count, self.size_bytes)
         committed = False
         try:
             with self._own_errors():
@@ -66,11 +66,11 @@ class JournalFile:
             committed = True
         except _Unreadable as error:
             self._begin_anew(error)
-            before = (self.count, self._bytes)
+            before = (self.count, self.size_bytes)
             raise OSError(errno.EIO, "the journal was damaged; a new one was begun") from error
         finally:
             if not committed:
-                self.count, self._bytes = before
+                self.count, self.size_bytes = before
                 self._roll_back()
         return results
 
@@ -82,12 +82,12 @@ class JournalFile:
     def append(self, entry_id: str, data: bytes) -> None:
         """Add a row, or give the row of that id new data; inside `run`."""
         size = len(data) + _ROW_BYTES
-        if self._bytes + size > self._max_bytes:
-            raise OSError(errno.ENOSPC, f"the journal holds its {self._max_bytes} bytes")
+        if self.size_bytes + size > self.max_bytes:
+            raise OSError(errno.ENOSPC, f"the journal holds its {self.max_bytes} bytes")
         self.settle([entry_id])
         self._database.execute("INSERT INTO entries (id, data) VALUES (?, ?)", (entry_id, data))
         self.count += 1
-        self._bytes += size
+        self.size_bytes += size
 
     def settle(self, entry_ids: Sequence[str]) -> None:
         """Remove rows; inside `run`."""
@@ -95,7 +95,7 @@ class JournalFile:
             rows = self._database.execute("DELETE FROM entries WHERE id = ? RETURNING length(data)", (entry_id,))
             for (size,) in rows.fetchall():
                 self.count -= 1
-                self._bytes -= size + _ROW_BYTES
+                self.size_bytes -= size + _ROW_BYTES
 
     def pending(self, limit: int) -> list[tuple[str, bytes]]:
         """Id and data of the oldest rows, at most `limit`; inside `run`."""
@@ -166,7 +166,7 @@ class JournalFile:
             self._database.executescript(_SCHEMA)
         elif version != _VERSION:
             raise _Unreadable(f"it is of version {version}, not {_VERSION}")
-        self.count, self._bytes = execute(
+        self.count, self.size_bytes = execute(
             "SELECT count(*), coalesce(sum(length(data) + ?), 0) FROM entries", (_ROW_BYTES,)
         ).fetchone()
 
