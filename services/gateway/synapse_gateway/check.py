@@ -26,7 +26,7 @@ _TEXT = (b"content-type", b"text/plain; charset=utf-8")
 class Check:
     """The ASGI application that Envoy asks before it lets a call in.
 
-    200 carries the caller's signed identity, which goes on with the call, its tenant, and its name, which Envoy limits by.
+    200 carries the caller's signed identity, which goes on with the call, and the key's tenant and name, for limits.
     A refusal is worded for the caller: a text with the status's details for gRPC, a google.rpc.Status in JSON for REST.
     """
 

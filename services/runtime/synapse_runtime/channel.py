@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncGenerator, Iterator
+from collections.abc import AsyncGenerator, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any, TypeVar
 
 import grpc
 
 from synapse_runtime import tracing
+from synapse_runtime.balanced.addresses import resolver_of
+from synapse_runtime.balanced.channel import BalancedChannel, KeyOf
 from synapse_runtime.call import REQUEST_ID_KEY, TRACEPARENT_KEY
 from synapse_runtime.errors import from_rpc_error
 from synapse_runtime.identity import METADATA_KEY, Identity, TokenSigner
 from synapse_runtime.link.channel import LinkedChannel
 from synapse_runtime.secured import SecuredChannel
 from synapse_runtime.settings import MeshSettings, TlsSettings
-from synapse_runtime.tls import Certificates
+from synapse_runtime.tls import Certificates, peer_name
 
 MAX_MESSAGE_BYTES = 64 * 1024 * 1024
 MAX_METADATA_BYTES = 256 * 1024  # a status carries a provider's error body of up to 64 KiB, in base64
@@ -47,9 +49,17 @@ T = TypeVar("T")
 
 
 def open_channel(
-    target: str, *, retries: bool = True, linked: bool = True, tls: TlsSettings | None = None
+    target: str,
+    *,
+    retries: bool = True,
+    linked: bool = True,
+    tls: TlsSettings | None = None,
+    keys: Mapping[str, KeyOf] | None = None,
 ) -> grpc.aio.Channel:
-    """A channel to `target` (host:port or any gRPC name); the caller closes it.
+    """A channel to `target`; the caller closes it.
+
+    host:port is one server. dns:///name:port and ipv4:a:1,b:2 are replicas that share the calls (see
+    `synapse_runtime.balanced`); `keys` says for the paths of methods which requests belong to the same one.
 
     Lost connections come back within a second. With `retries`, calls that ended in UNAVAILABLE before their first
     message are tried again, up to three times; keep it off where the other side's own UNAVAILABLE must pass unchanged.
@@ -60,6 +70,20 @@ def open_channel(
     With `tls` both sides prove who they are, and the peer's certificate must carry the host of `target`; raises
     SettingsError when the certificates cannot be used.
     """
+    certificates = None if tls is None else Certificates(tls)
+
+    def open_one(address: str) -> grpc.aio.Channel:
+        channel = _plain(address, certificates, name=peer_name(target), retries=retries)
+        if not linked or tracing.enabled():
+            return channel
+        return LinkedChannel(channel, age_seconds=_LINK_AGE_SECONDS, retries=retries)
+
+    resolve = resolver_of(target)
+    return open_one(target) if resolve is None else BalancedChannel(resolve, open_one, keys=keys)
+
+
+def _plain(address: str, certificates: Certificates | None, *, name: str, retries: bool) -> grpc.aio.Channel:
+    """A channel of gRPC's own to one server, whose certificate must carry `name`."""
     config = _SERVICE_CONFIG if retries else {"loadBalancingConfig": [{"round_robin": {}}]}
     options = [
         *MESSAGE_OPTIONS,
@@ -73,14 +97,9 @@ def open_channel(
         ("grpc.service_config", json.dumps(config)),
     ]
     interceptors = tracing.client_interceptors()
-    channel: grpc.aio.Channel
-    if tls is None:
-        channel = grpc.aio.insecure_channel(target, options=options, interceptors=interceptors)
-    else:
-        channel = SecuredChannel(target, Certificates(tls), options=options, interceptors=interceptors)
-    if not linked or tracing.enabled():
-        return channel
-    return LinkedChannel(channel, age_seconds=_LINK_AGE_SECONDS, retries=retries)
+    if certificates is None:
+        return grpc.aio.insecure_channel(address, options=options, interceptors=interceptors)
+    return SecuredChannel(address, certificates, name=name, options=options, interceptors=interceptors)
 
 
 class CallMetadata:

@@ -1,0 +1,1 @@
+"""Calls shared among all replicas of a service, in the client, without a proxy between (ADR 7)."""
