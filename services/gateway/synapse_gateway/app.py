@@ -7,6 +7,7 @@ import contextlib
 import ipaddress
 import logging
 import socket
+import ssl
 import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -39,6 +40,7 @@ from synapse_gateway.transcoding import RestMap
 from synapse_runtime import tracing
 from synapse_runtime.identity import TokenSigner
 from synapse_runtime.settings import Config, MeshSettings, SettingsError, TelemetrySettings
+from synapse_runtime.tls import Certificates, server_context
 
 _log = logging.getLogger("synapse.gateway")
 _BACKLOG = 2048
@@ -91,8 +93,9 @@ async def _checking(settings: GatewaySettings, mesh: MeshSettings, metrics: Metr
         raise SettingsError("gateway.check_listen needs mesh.secret, which signs the identities that it tells")
     _require_loopback_or_key(settings, settings.check_listen)
     check = Check(KeyRing(settings, time.monotonic), TokenSigner(secret), metrics)
+    context = None if mesh.tls is None else server_context(Certificates(mesh.tls))
     with _listen(settings.check_listen) as listener:
-        async with _serving(check, listener, mesh.drain_seconds):
+        async with _serving(check, listener, mesh.drain_seconds, context=context):
             yield int(listener.getsockname()[1])
 
 
@@ -152,7 +155,9 @@ class _Server(uvicorn.Server):
 
 
 @asynccontextmanager
-async def _serving(app: Any, listener: socket.socket, drain_seconds: float) -> AsyncIterator[None]:
+async def _serving(
+    app: Any, listener: socket.socket, drain_seconds: float, *, context: ssl.SSLContext | None = None
+) -> AsyncIterator[None]:
     server = _Server(
         uvicorn.Config(
             app,
@@ -166,6 +171,7 @@ async def _serving(app: Any, listener: socket.socket, drain_seconds: float) -> A
             timeout_keep_alive=_KEEP_ALIVE_SECONDS,
             timeout_graceful_shutdown=max(1, int(drain_seconds)),
             backlog=_BACKLOG,
+            ssl_context_factory=None if context is None else lambda *_default: context,
         )
     )
     logging.getLogger("uvicorn").setLevel(logging.WARNING)
