@@ -14,6 +14,7 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 from synapse.cache.v1 import cache_pb2
 from synapse.embed.v1 import embed_pb2
 from synapse.router.v1 import router_pb2
+from synapse_gateway.adapters.meeting import KEYS
 from synapse_gateway.ports import Caller
 from synapse_runtime.channel import CallMetadata, open_channel
 from synapse_runtime.errors import SynapseError, Unavailable, from_rpc_error
@@ -51,7 +52,8 @@ class GrpcMesh:
         self._ready = ready_seconds
         targets = {_CACHE: mesh.cache_target, _EMBED: mesh.embed_target, _ROUTER: mesh.router_target}
         self._channels = {
-            service.full_name: open_channel(target, retries=False, tls=mesh.tls) for service, target in targets.items()
+            service.full_name: open_channel(target, retries=False, tls=mesh.tls, keys=KEYS)
+            for service, target in targets.items()
         }
         self._generate = self._callable(_CACHE.methods_by_name["Generate"])
         self._stream = self._callable(_CACHE.methods_by_name["StreamGenerate"])
