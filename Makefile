@@ -19,7 +19,7 @@ export UV_PYTHON_DOWNLOADS := never
 export PATH := $(CURDIR)/$(UV_HOME)/bin:$(PATH)
 MAKEFLAGS += --no-print-directory
 .DEFAULT_GOAL := help
-.PHONY: help up test unit check fix protos reference bench e2e node milvus katan vllm triton weights clean
+.PHONY: help up test unit check fix protos reference bench e2e node milvus katan helm envoy images client vllm triton weights clean
 
 help: ## list what can be made
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-9s %s\n", $$1, $$2}' Makefile
@@ -28,7 +28,7 @@ up: $(UP) ## run the whole mesh here; ARGS="--port 9000 --upstream URL ..."
 	@exec $(BIN)/synapse up $(ARGS)
 
 # Most tests wait for servers, so two halves run side by side; the output of the second follows at the end.
-test: check node milvus katan ## everything that must hold: the checks and all tests; TESTS=... for some of them
+test: check node milvus katan helm envoy ## everything that must hold: the checks and all tests; TESTS=... for some of them
 ifeq ($(TESTS),tests)
 	@log=$$(mktemp); trap 'rm -f $$log' EXIT; \
 	$(BIN)/python -m pytest tests --ignore=tests/e2e --ignore=tests/unit -p no:cacheprovider $(ARGS) > $$log 2>&1 & \
@@ -78,6 +78,18 @@ milvus: $(DEV) ## fetch the Milvus server that the tests use
 
 katan: $(DEV) ## fetch llm-katan, a server that the end-to-end tests ask
 	@$(BIN)/python -m tests.support.katan_server || echo "llm-katan cannot be had: its tests will be skipped"
+
+helm: $(DEV) ## fetch the versions of Helm that the chart is tested with
+	@$(BIN)/python -m tests.support.helm || echo "Helm cannot be had: the tests of the chart will be skipped"
+
+envoy: $(DEV) ## fetch the Envoy that the tests use
+	@$(BIN)/python -m tests.support.envoy_server || echo "Envoy cannot be had: its tests will be skipped"
+
+images: $(DEV) ## build the four images with buildah, podman or docker, with an SBOM each; ARGS="--help"
+	$(BIN)/python scripts/images.py $(ARGS)
+
+client: $(DEV) ## build the wheel of the gRPC client, synapse-protos, into dist/
+	$(UV) build --wheel --out-dir dist protos
 
 vllm: $(DEV) ## fetch a real vLLM (3.5 GB) and test the mesh before it
 	$(BIN)/python -m tests.optin.vllm_server
