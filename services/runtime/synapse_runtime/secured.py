@@ -11,7 +11,7 @@ import grpc
 
 from synapse_runtime.tls import Certificates, client_credentials, peer_name
 
-_LOOK_SECONDS = 1.0
+LOOK_SECONDS = 1.0
 
 
 class Inner:
@@ -37,6 +37,7 @@ class SecuredChannel(grpc.aio.Channel):
         name: str = "",
         options: Sequence[tuple[str, Any]] = (),
         interceptors: Sequence[grpc.aio.ClientInterceptor] | None = None,
+        look_seconds: float = LOOK_SECONDS,
     ) -> None:
         self._target = target
         self._certificates = certificates
@@ -45,16 +46,17 @@ class SecuredChannel(grpc.aio.Channel):
         self._interceptors = interceptors
         self._certified = certificates.current()
         self._latest = self._made()
-        self._look_at = time.monotonic() + _LOOK_SECONDS
+        self._look_seconds = look_seconds
+        self._look_at = time.monotonic() + look_seconds
         self._left: set[Inner] = set()
         self._closing: set[asyncio.Task[None]] = set()
 
     @property
     def latest(self) -> Inner:
-        """What new calls begin on; the files are looked at once a second at most."""
+        """What new calls begin on; looks at the files, every `look_seconds` at most."""
         now = time.monotonic()
         if now >= self._look_at:
-            self._look_at = now + _LOOK_SECONDS
+            self._look_at = now + self._look_seconds
             self._renew()
         return self._latest
 

@@ -203,7 +203,8 @@ def _try_out(server: ssl.SSLContext, client: ssl.SSLContext, files: Mapping[str,
                     side.do_handshake()
     except ssl.SSLError as error:
         told = _told(error)
-        raise SettingsError(f"mesh.tls.cert: {files['cert']} is refused by {files['ca']}: {told}") from error
+        refused = f"mesh.tls.cert: {files['cert']} would be refused by who trusts {files['ca']}: {told}"
+        raise SettingsError(refused) from error
     shown = asking.getpeercert()
     if shown is None:
         raise SettingsError(f"mesh.tls.cert: {files['cert']} does not carry a handshake")
