@@ -3,7 +3,7 @@ Keys and passwords. All take the root context ($) unless a dict is shown.
 
   synapse.secretName          the Secret of the keys: the chart's, or secrets.existingSecret
   synapse.internalSecretName  the Secret of what the parts share: mesh-secret, redis-url, redis-password, ...
-  synapse.hasKey              dict "root" $ "provider" "openai"  ->  true where its key is known, else empty
+  synapse.hasKey              dict "root" $ "provider" "openai"  ->  true where it is enabled and its key known
   synapse.secrets             finds everything, once a rendering, and leaves it as .SynapseSecrets: "keys" and
                               "internal" (data of the two Secrets, base64), "kept" and "generated" (names of keys)
   synapse.redis.password      password of the bundled Redis
@@ -23,8 +23,10 @@ installation loses no key, and what was generated stays. A rendering without a c
 {{- include "synapse.secrets" .root -}}
 {{- $secrets := .root.SynapseSecrets -}}
 {{- $name := printf "%s-api-key" .provider -}}
-{{- $said := index .root.Values.providers .provider "keyInSecret" -}}
-{{- if not .root.Values.secrets.existingSecret -}}
+{{- $provider := index .root.Values.providers .provider -}}
+{{- $said := $provider.keyInSecret -}}
+{{- if not $provider.enabled -}}
+{{- else if not .root.Values.secrets.existingSecret -}}
 {{- if index $secrets.keys $name -}}true{{- end -}}
 {{- else if kindIs "bool" $said -}}
 {{- if $said -}}true{{- end -}}
