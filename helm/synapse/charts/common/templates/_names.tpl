@@ -7,7 +7,8 @@ Names and addresses. All take the root context ($) unless a dict is shown.
                           (component and workload alike: <full>-gateway)
   synapse.host            dict "root" $ "service" "proxy"  ->  <full>-proxy.<namespace>.svc.<cluster domain>
   synapse.serviceAccountName  dict "root" $ "component" c "workload" w "values" .Values.c
-  synapse.tlsSecretName   Secret of the mesh's certificates; empty without mtls.enabled
+  synapse.tlsSecretName   Secret of the mesh's certificates; empty without mtls.enabled. Not <full>-tls, which is what an
+                          Ingress likes to call its own.
 */}}
 {{- define "synapse.name" -}}
 {{- default "synapse" .Values.nameOverride | trunc 40 | trimSuffix "-" -}}
@@ -52,6 +53,6 @@ default
 {{- define "synapse.tlsSecretName" -}}
 {{- $mtls := default dict .Values.mtls -}}
 {{- if $mtls.enabled -}}
-{{- default (printf "%s-tls" (include "synapse.fullname" .)) $mtls.existingSecret -}}
+{{- default (printf "%s-mesh-tls" (include "synapse.fullname" .)) $mtls.existingSecret -}}
 {{- end -}}
 {{- end -}}

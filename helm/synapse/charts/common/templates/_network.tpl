@@ -3,18 +3,22 @@ Network policies: only who calls a component reaches it, and it reaches only who
 networkPolicy.enabled.
 
   synapse.networkPolicy  dict "root" $ "component" c "workload" w
+      "values" .Values.c (optional; networkPolicy.{extraIngress,extraEgress}: further rules as Kubernetes writes them)
       "ingress" (list of rules)  each: "ports" (list of numbers) and one of
           "from" (list of workloads of this release: "gateway", "tei", ...)
-          "metrics" true   pods of the namespaces that networkPolicy.metricsNamespaceSelector picks (all where empty)
+          "metrics" true   pods of the namespaces with the labels networkPolicy.metricsNamespaceSelector (all where empty)
           "peers" (list of NetworkPolicyPeer, as written in values)   "anyone" true
       "egress" (list of rules)   each: "ports" (optional: all) and one of
           "to" (list of workloads of this release)   "peers" (list)   "anyone" true
       DNS is always let out; the OTLP endpoint, too, with "telemetry" true.
+  synapse.redisEgress, synapse.milvusEgress
+                         root context ($): the egress rule to the store, bundled or external, as YAML (use fromYaml)
   synapse.urlPort        dict "url" "redis://h:6379/0" or "h:19530" "default" 6379  ->  the port
 */}}
 {{- define "synapse.networkPolicy" -}}
 {{- if .root.Values.networkPolicy.enabled -}}
 {{- $context := . -}}
+{{- $own := default dict (default dict .values).networkPolicy -}}
 apiVersion: networking.k8s.io/v1
 kind: NetworkPolicy
 metadata:
@@ -28,12 +32,18 @@ spec:
     {{- range .ingress }}
     {{- include "synapse.networkRule" (dict "root" $context.root "rule" . "side" "from" "names" .from) | nindent 4 }}
     {{- end }}
+    {{- with $own.extraIngress }}
+    {{- toYaml . | nindent 4 }}
+    {{- end }}
   egress:
     - ports:
         - {port: 53, protocol: UDP}
         - {port: 53, protocol: TCP}
     {{- range .egress }}
     {{- include "synapse.networkRule" (dict "root" $context.root "rule" . "side" "to" "names" .to) | nindent 4 }}
+    {{- end }}
+    {{- with $own.extraEgress }}
+    {{- toYaml . | nindent 4 }}
     {{- end }}
     {{- if and .telemetry .root.Values.telemetry.otlpEndpoint }}
     - ports:
@@ -53,7 +63,11 @@ spec:
 {{- end -}}
 {{- $rule = set $rule .side $peers -}}
 {{- else if .rule.metrics -}}
-{{- $rule = set $rule .side (list (dict "namespaceSelector" (default dict $root.Values.networkPolicy.metricsNamespaceSelector))) -}}
+{{- $namespaces := dict -}}
+{{- with $root.Values.networkPolicy.metricsNamespaceSelector -}}
+{{- $namespaces = dict "matchLabels" . -}}
+{{- end -}}
+{{- $rule = set $rule .side (list (dict "namespaceSelector" $namespaces)) -}}
 {{- else if .rule.peers -}}
 {{- $rule = set $rule .side .rule.peers -}}
 {{- end -}}
@@ -68,12 +82,30 @@ spec:
 {{- end -}}
 
 {{- define "synapse.urlPort" -}}
-{{- $port := regexFind ":[0-9]+(/|$|\\?)" (default "" .url) | regexFind "[0-9]+" -}}
+{{- $port := regexFind "[0-9]+" (regexFind ":[0-9]+(/|$|\\?)" (default "" .url)) -}}
 {{- if $port -}}
 {{- $port -}}
 {{- else if hasPrefix "https://" (default "" .url) -}}
 443
 {{- else -}}
 {{- .default -}}
+{{- end -}}
+{{- end -}}
+
+{{- define "synapse.redisEgress" -}}
+{{- $redis := .Values.dependencies.redis -}}
+{{- if eq $redis.mode "bundled" -}}
+{{- dict "to" (list "redis") "ports" (list 6379) | toYaml -}}
+{{- else -}}
+{{- dict "anyone" true "ports" (list (include "synapse.urlPort" (dict "url" $redis.external.url "default" 6379) | int)) | toYaml -}}
+{{- end -}}
+{{- end -}}
+
+{{- define "synapse.milvusEgress" -}}
+{{- $milvus := .Values.dependencies.milvus -}}
+{{- if eq $milvus.mode "bundled" -}}
+{{- dict "to" (list "milvus") "ports" (list 19530) | toYaml -}}
+{{- else -}}
+{{- dict "anyone" true "ports" (list (include "synapse.urlPort" (dict "url" $milvus.external.endpoint "default" 19530) | int)) | toYaml -}}
 {{- end -}}
 {{- end -}}

@@ -78,6 +78,7 @@ scaleDown:
       periodSeconds: 60
 {{- end -}}
 
+{{/* KEDA refuses a fallback beside a trigger on CPU, so it takes that trigger's place. */}}
 {{- define "synapse.scaledObject" -}}
 {{- $name := include "synapse.objectName" . -}}
 {{- $keda := .autoscaling.keda -}}
@@ -96,10 +97,10 @@ spec:
   maxReplicaCount: {{ .autoscaling.maxReplicas | int }}
   pollingInterval: {{ default 15 $keda.pollingInterval | int }}
   cooldownPeriod: {{ default 300 $keda.cooldownPeriod | int }}
-  {{- if gt (int .autoscaling.minReplicas) 0 }}
+  {{- with $keda.fallbackReplicas }}
   fallback:
     failureThreshold: 4
-    replicas: {{ default .autoscaling.minReplicas $keda.fallbackReplicas | int }}
+    replicas: {{ . | int }}
   {{- end }}
   advanced:
     horizontalPodAutoscalerConfig:
@@ -116,10 +117,12 @@ spec:
       authenticationRef:
         {{- toYaml . | nindent 8 }}
       {{- end }}
+    {{- if not $keda.fallbackReplicas }}
     - type: cpu
       metricType: Utilization
       metadata:
         value: {{ .autoscaling.targetCPUUtilizationPercentage | toString | quote }}
+    {{- end }}
 {{- end -}}
 
 {{- define "synapse.pdb" -}}
