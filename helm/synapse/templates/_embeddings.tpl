@@ -50,7 +50,7 @@ bundled
 {{- $triton := default dict $bundled.triton -}}
 {{- $host := include "synapse.host" (dict "root" .root "service" "embeddings-triton") -}}
 {{- $backend := dict "endpoint" (printf "%s:8001" $host) "model" (default (base $bundled.model) $triton.model) "max_tokens" (default 512 $triton.maxTokens | int) -}}
-{{- include "synapse.overlay" (dict "base" $backend "over" (default dict $triton.options)) -}}
+{{- include "synapse.overlay" (dict "base" $backend "over" (default dict $triton.settings)) -}}
 {{- $_ := set .embed "triton" $backend -}}
 {{- end -}}
 
@@ -63,7 +63,7 @@ bundled
 {{- if has $external.type (list "triton" "openai") -}}
 {{- $_ := set $backend "max_tokens" (default 512 $external.maxTokens | int) -}}
 {{- end -}}
-{{- include "synapse.overlay" (dict "base" $backend "over" (default dict $external.options)) -}}
+{{- include "synapse.overlay" (dict "base" $backend "over" (default dict $external.settings)) -}}
 {{- $_ := set .embed "provider" $external.type -}}
 {{- $_ := set .embed $external.type $backend -}}
 {{- end -}}

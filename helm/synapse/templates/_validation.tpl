@@ -90,8 +90,10 @@ Values that contradict each other, as far as values.schema.json cannot say it.
 {{- include "synapse.problem" (dict "root" . "when" (eq (toString $bundled.deploy) "false") "text" "embeddings.provider is bundled, so embeddings.bundled.deploy must be true; for a server of yours set embeddings.provider=external") -}}
 {{- $known := index (include "synapse.dimensions" . | fromYaml) $bundled.model -}}
 {{- include "synapse.problem" (dict "root" . "when" (and $known (ne (int $known) (int $bundled.dimension))) "text" (printf "embeddings.bundled.dimension is %d, but vectors of %s have %d dimensions" (int $bundled.dimension) $bundled.model (int $known))) -}}
+{{- $repository := $bundled.triton.modelRepository -}}
+{{- include "synapse.problem" (dict "root" . "when" (and (eq $bundled.runtime "triton") (not (or $repository.existingClaim $repository.url))) "text" "embeddings.bundled.runtime is triton, so embeddings.bundled.triton.modelRepository needs existingClaim or url") -}}
 {{- if $gpu.enabled -}}
-{{- include "synapse.problem" (dict "root" . "when" (not $gpu.compute) "text" "embeddings.bundled.gpu.enabled needs embeddings.bundled.gpu.compute: turing (T4), or ampere (A10G, A100)") -}}
+{{- include "synapse.problem" (dict "root" . "when" (not (or $gpu.compute $bundled.image.tag $bundled.image.digest (eq $bundled.runtime "triton"))) "text" "embeddings.bundled.gpu.enabled needs embeddings.bundled.gpu.compute: turing (T4), or ampere (A10G, A100)") -}}
 {{- include "synapse.problem" (dict "root" . "when" (lt (int $gpu.count) 1) "text" "embeddings.bundled.gpu.enabled needs embeddings.bundled.gpu.count of at least 1") -}}
 {{- end -}}
 {{- else -}}
