@@ -17,7 +17,7 @@ import tempfile
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import pytest
@@ -73,7 +73,7 @@ class MilvusServer:
             self._write_configuration()
         log = (self._folder / "milvus.log").open("ab")
         self._process = subprocess.Popen(
-            [_unpacked() / "bin" / "milvus", "run", "standalone"],
+            [unpacked() / "bin" / "milvus", "run", "standalone"],
             cwd=self._folder,
             env=self._environment(),
             stdout=log,
@@ -97,8 +97,7 @@ class MilvusServer:
 
     def _write_configuration(self) -> None:
         ports = {name: port for name, port in self._ports.items() if name.endswith("_port")}
-        arguments = [str(_unpacked()), str(self._folder), json.dumps(ports)]
-        subprocess.run([self._python, "-c", _PREPARE, *arguments], check=True, timeout=START_SECONDS)
+        prepare(self._python, self._folder, ports)
         client, peer = (f"http://127.0.0.1:{self._ports[name]}" for name in ("etcd_port", "etcd_peer"))
         (self._folder / "etcd.yaml").write_text(
             f"listen-client-urls: {client}\nadvertise-client-urls: {client}\nlisten-peer-urls: {peer}\n"
@@ -109,7 +108,7 @@ class MilvusServer:
         return {
             **os.environ,
             "DEPLOY_MODE": "STANDALONE",
-            "LD_LIBRARY_PATH": str(_unpacked() / "bin"),
+            "LD_LIBRARY_PATH": str(unpacked() / "bin"),
             "METRICS_PORT": str(self._ports["metrics"]),
             "ETCD_CONFIG_PATH": str(self._folder / "etcd.yaml"),
             "MILVUSCONF": str(self._folder / "configs"),
@@ -148,7 +147,14 @@ def install() -> Path:
     return python
 
 
-def _unpacked() -> Path:
+def prepare(python: Path, folder: Path, ports: Mapping[str, int]) -> None:
+    """Unpack the server where that is to do, and write its configuration for data in `folder` into `folder`/configs."""
+    arguments = [str(unpacked()), str(folder), json.dumps(dict(ports))]
+    subprocess.run([python, "-c", _PREPARE, *arguments], check=True, timeout=START_SECONDS)
+
+
+def unpacked() -> Path:
+    """The folder that holds the server's programs once they were prepared."""
     return HOME / "unpacked"
 
 
