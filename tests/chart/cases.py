@@ -55,9 +55,11 @@ def _files() -> list[str]:
 CASES = {Path(file).stem.removesuffix("-values"): Case(file, _FLAGS.get(file, {})) for file in _files()}
 
 
-def template(flags: list[str], *, version: str = helm.NEWEST, kubernetes: str = "1.30") -> helm.Done:
+def template(
+    flags: list[str], *, version: str = helm.NEWEST, kubernetes: str = "1.30", release: str = RELEASE
+) -> helm.Done:
     """Run `helm template` on the chart with these flags."""
-    command = [helm.binary(version), "template", RELEASE, "./helm/synapse", "--namespace", NAMESPACE]
+    command = [helm.binary(version), "template", release, "./helm/synapse", "--namespace", NAMESPACE]
     return helm.run([*command, "--kube-version", kubernetes, *flags], ROOT)
 
 

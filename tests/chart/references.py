@@ -11,7 +11,7 @@ CERTIFICATE = {"tls.crt", "tls.key", "ca.crt"}
 
 
 def dangling(found: Manifests, outside: Outside) -> list[str]:
-    """The names that lead nowhere; `outside` are Secrets that exist already, with their keys."""
+    """The names that lead nowhere; `outside` are Secrets, with their keys, and claims that exist already."""
     known = {**outside, **{made["spec"]["secretName"]: CERTIFICATE for made in found.of("Certificate")}}
     return [f"{rule.__name__.strip('_')}: {where}" for rule in _RULES for where in rule(found, known)]
 
@@ -60,11 +60,11 @@ def _service_accounts(found: Manifests, _: Outside) -> Iterator[str]:
             yield f"{workload.name} runs as {name}"
 
 
-def _claims(found: Manifests, _: Outside) -> Iterator[str]:
+def _claims(found: Manifests, known: Outside) -> Iterator[str]:
     for workload in found.workloads:
         for volume in workload.pod.get("volumes", []):
             claim = volume.get("persistentVolumeClaim", {}).get("claimName")
-            if claim and claim not in found.names("PersistentVolumeClaim"):
+            if claim and claim not in found.names("PersistentVolumeClaim") | known.keys():
                 yield f"{workload.name} claims {claim}"
 
 

@@ -86,6 +86,6 @@ def test_a_long_release_name_leaves_names_that_kubernetes_takes() -> None:
 
 
 def _another(release: str) -> str:
-    done = template([*CASES["everything"].flags, "--name-template", release])
+    done = template(CASES["everything"].flags, release=release)
     assert done.status == 0, done.errors
     return done.output

@@ -101,7 +101,9 @@ def test_a_variable_that_nobody_reads_is_found(name: str) -> None:
 @each_case
 def test_secrets_stand_in_no_argument_and_no_plain_value(case: str) -> None:
     found = rendered(case)
-    secrets = {text for name in found.names("Secret") for key, text in found.secret(name).items() if _is_secret(key)}
+    secrets = {
+        text for name in found.names("Secret") for key, text in found.secret(name).items() if text and _is_secret(key)
+    }
     plain = [
         part
         for _, one in found.containers()

@@ -17,6 +17,8 @@ KEYS = {"openai-api-key", "anthropic-api-key", "synapse-api-key"}
 OUTSIDE: dict[str, dict[str, set[str]]] = {
     "existing-secret": {"my-synapse-secrets": KEYS},
     "custom-backend": {"other-keys": {"api-key"}},
+    "external-embeddings": {"embeddings-key": {"api-key"}},
+    "triton": {"models": set()},
     "mtls-given": {"mesh-certificates": CERTIFICATE},
 }
 

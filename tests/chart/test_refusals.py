@@ -45,7 +45,11 @@ CONTRADICTIONS: dict[tuple[str, ...], tuple[str, ...]] = {
     ("embeddings.bundled.model=BAAI/bge-m3",): ("dimension", "384", "1024"),
     ("embeddings.bundled.dimension=768",): ("dimension", "768"),
     ("embeddings.bundled.gpu.enabled=true", "embeddings.bundled.gpu.compute="): ("gpu", "compute"),
-    ("embeddings.bundled.gpu.enabled=true", "embeddings.bundled.gpu.count=0"): ("count",),
+    (
+        "embeddings.bundled.gpu.enabled=true",
+        "embeddings.bundled.gpu.compute=turing",
+        "embeddings.bundled.gpu.count=0",
+    ): ("count",),
     ("embeddings.bundled.deploy=false",): ("deploy", "external"),
     ("embeddings.provider=external",): ("embeddings.external.endpoint",),
     ("providers.openai.enabled=false",): ("providers", "none is enabled"),
