@@ -20,6 +20,7 @@ from synapse_cache.assembly.invalidating import invalidating, near_cache
 from synapse_cache.assembly.learning import learning
 from synapse_cache.assembly.privacy import opened_probing, question_rules
 from synapse_cache.assembly.serving import coalescing, opened_sharing, serving_rules
+from synapse_cache.assembly.statistics import shared_tallies
 from synapse_cache.assembly.stores import opened_stores
 from synapse_cache.assembly.thresholds import threshold_book
 from synapse_cache.assembly.transfer import transfer
@@ -114,6 +115,7 @@ async def _cache(settings: CacheSettings, mesh: MeshSettings) -> AsyncIterator[t
         stack.push_async_callback(writer.drain, seconds=_DRAIN_SECONDS)
         upstream = GrpcUpstream(router, metadata, timeout_seconds=settings.upstream_timeout_seconds)
         told = await stack.enter_async_context(analytics(settings, thresholds))
+        tallies = await stack.enter_async_context(shared_tallies(settings, stats))
         audited = Audited(trust, thresholds, stores, writer, upstream)
         checked = await stack.enter_async_context(audits(settings, audited))
         taught = await stack.enter_async_context(learning(settings, trust.kinship))
@@ -135,7 +137,7 @@ async def _cache(settings: CacheSettings, mesh: MeshSettings) -> AsyncIterator[t
             ExplainRpc(Explaining(cache, lookup, decision, trust, thresholds), question_rules(settings)),
             EntriesRpc(invalidation, embedder=lambda: stores.vectors.fingerprint),
             InvalidationsRpc(invalidation, broadcast),
-            StatisticsRpc(Report(stats, stores, journal, stores.vectors)),
+            StatisticsRpc(Report(tallies, stores, journal, stores.vectors)),
             ThresholdsRpc(thresholds),
             moved,
             transfer(settings, stores, writer, recent, recalls=recalls, thresholds=thresholds),

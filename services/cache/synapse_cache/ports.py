@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from synapse_cache.invalidation.conditions import Conditions, Leg, Page, Ref
     from synapse_cache.model import Answer, Caller, Embedding, Entry, Match, Place, Question, Vector
     from synapse_cache.reembedding.reembedding import Plan, Progress, Space, View
+    from synapse_cache.stats import Tally
     from synapse_cache.thresholds.thresholds import Level
     from synapse_cache.trust.news import Heard, Parcel
     from synapse_cache.trust.trust import Home
@@ -367,6 +368,25 @@ class SavingsStore(Protocol):
 
     async def read(self, tenant: str | None, *, first_day: str, last_day: str) -> dict[Account, Saved]:
         """The counts of one tenant or of all, for the days from the first to the last, both included."""
+
+    async def close(self) -> None:
+        """Let go of every connection."""
+
+
+class TallyStore(Protocol):
+    """What each replica of the cache counted since its start. Every method raises StoreUnavailable."""
+
+    async def post(self, replica: str, total: Tally, tenants: Mapping[str, Tally]) -> None:
+        """Tell a replica's counts of all tenants together, and those of some; the latest of each tenant is kept.
+
+        A replica that tells nothing for KEPT_SECONDS is forgotten.
+        """
+
+    async def others(self, replica: str, tenant: str | None) -> list[Tally]:
+        """The counts of one tenant or of all, one for each replica known but `replica`."""
+
+    async def leave(self, replica: str) -> None:
+        """Forget a replica."""
 
     async def close(self) -> None:
         """Let go of every connection."""

@@ -10,10 +10,10 @@ from synapse.cache.v1 import cache_pb2 as wire
 from synapse_cache.ports import StoreUnavailable
 
 if TYPE_CHECKING:
+    from synapse_cache.analytics.tallies import SharedTallies
     from synapse_cache.lookup import Stores
     from synapse_cache.ports import Journal
     from synapse_cache.reembedding.spaces import Spaces
-    from synapse_cache.stats import Stats
 
 _WAIT_SECONDS = 1.0
 
@@ -21,16 +21,16 @@ _WAIT_SECONDS = 1.0
 class Report:
     """Makes the statistics that the wire shows."""
 
-    def __init__(self, stats: Stats, stores: Stores, journal: Journal, space: Spaces) -> None:
-        self._stats = stats
+    def __init__(self, tallies: SharedTallies, stores: Stores, journal: Journal, space: Spaces) -> None:
+        self._tallies = tallies
         self._stores = stores
         self._journal = journal
         self._space = space
         self._started_at = time.time()
 
     async def stats(self, tenant: str | None) -> wire.GetStatsResponse:
-        """The statistics of one tenant, or of all."""
-        tally = self._stats.total() if tenant is None else self._stats.of(tenant)
+        """The statistics of one tenant, or of all, on every replica."""
+        tally, replicas = await self._tallies.of(tenant)
         reply = wire.GetStatsResponse(
             requests=tally.hits + tally.misses + tally.bypasses,
             hits=tally.hits,
@@ -51,6 +51,7 @@ class Report:
                 for guard in (self._stores.exact_guard, self._stores.vectors_guard, self._stores.embed_guard)
             },
             embedder=self._space.fingerprint,
+            replicas=replicas,
         )
         reply.start_time.FromMicroseconds(int(self._started_at * 1e6))
         return reply

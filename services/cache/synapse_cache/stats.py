@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 from collections import Counter, OrderedDict
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from dataclasses import dataclass, field, fields
+from typing import TYPE_CHECKING, Self
 
 from synapse_cache import telemetry
 from synapse_cache.model import Status, Tier
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-
     from synapse_cache.model import Outcome
 
 _MOST_TENANTS = 10_000
@@ -42,6 +40,23 @@ class Tally:
         asked = self.hits + self.misses
         return self.hits / asked if asked else 0.0
 
+    def copy(self) -> Tally:
+        """The same counts, which change no more."""
+        same = Tally()
+        same += self
+        return same
+
+    def __iadd__(self, other: Tally) -> Self:
+        """Add another's counts to these."""
+        for name in COUNTS:
+            setattr(self, name, getattr(self, name) + getattr(other, name))
+        self.miss_reasons.update(other.miss_reasons)
+        return self
+
+
+COUNTS = tuple(one.name for one in fields(Tally) if one.name != "miss_reasons")
+"""The names of a tally's numbers."""
+
 
 class Stats:
     """Tallies by tenant; the longest unseen tenants beyond 10,000 are forgotten one by one, kept in the sum."""
@@ -49,6 +64,7 @@ class Stats:
     def __init__(self) -> None:
         self._tenants: OrderedDict[str, Tally] = OrderedDict()
         self._forgotten = Tally()
+        self._changed: set[str] = set()
 
     def served(self, tenant: str, outcome: Outcome) -> None:
         """Count one request."""
@@ -89,34 +105,25 @@ class Stats:
     def total(self) -> Tally:
         """The counts of all tenants."""
         total = Tally()
-        _add(total, self._forgotten)
+        total += self._forgotten
         for tally in self._tenants.values():
-            _add(total, tally)
+            total += tally
         return total
 
+    def changes(self) -> dict[str, Tally]:
+        """The tallies that changed since this was asked for last, by tenant."""
+        changed, self._changed = self._changed, set()
+        return {tenant: self._tenants[tenant] for tenant in changed if tenant in self._tenants}
+
+    def everything(self) -> dict[str, Tally]:
+        """All tallies, by tenant."""
+        return dict(self._tenants)
+
     def _of(self, tenant: str) -> Tally:
+        self._changed.add(tenant)
         tally = self._tenants.get(tenant)
         if tally is None:
             tally = self._tenants[tenant] = Tally()
             if len(self._tenants) > _MOST_TENANTS:
-                _add(self._forgotten, self._tenants.popitem(last=False)[1])
+                self._forgotten += self._tenants.popitem(last=False)[1]
         return tally
-
-
-def _add(total: Tally, part: Tally) -> None:
-    for name in _counts():
-        setattr(total, name, getattr(total, name) + getattr(part, name))
-    total.miss_reasons.update(part.miss_reasons)
-
-
-def _counts() -> Iterable[str]:
-    return (
-        "hits_exact",
-        "hits_semantic",
-        "misses",
-        "bypasses",
-        "stores",
-        "collapsed",
-        "tokens_saved",
-        "cost_saved_nanos",
-    )

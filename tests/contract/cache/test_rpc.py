@@ -13,6 +13,8 @@ from synapse.cache.v1 import invalidation_pb2, outcome_pb2
 from synapse.cache.v1.cache_pb2_grpc import CacheServiceStub
 from synapse.llm.v1 import generation_pb2 as llm
 from synapse_cache.adapters.replay import events_of
+from synapse_cache.adapters.tallies_memory import MemoryTallies
+from synapse_cache.analytics.tallies import SharedTallies
 from synapse_cache.app import SERVICE
 from synapse_cache.report import Report
 from synapse_cache.rpc.entries import EntriesRpc
@@ -53,7 +55,14 @@ async def door() -> AsyncIterator[Door]:
         faces = (
             ServingRpc(world.cache, RULES),
             EntriesRpc(world.invalidation, embedder=lambda: "hashing"),
-            StatisticsRpc(Report(world.stats, world.stores, world.journal, VectorSpace(world.embedder, unopened))),
+            StatisticsRpc(
+                Report(
+                    SharedTallies(world.stats, MemoryTallies()),
+                    world.stores,
+                    world.journal,
+                    VectorSpace(world.embedder, unopened),
+                )
+            ),
         )
         async with (
             serving("127.0.0.1:0", [Service(SERVICE, *faces)], mesh=MESH) as server,

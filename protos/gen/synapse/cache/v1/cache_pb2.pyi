@@ -450,6 +450,7 @@ class GetStatsResponse(_message.Message):
     START_TIME_FIELD_NUMBER: _builtins.int
     EMBEDDER_FIELD_NUMBER: _builtins.int
     COST_SAVED_FIELD_NUMBER: _builtins.int
+    REPLICAS_FIELD_NUMBER: _builtins.int
     requests: _builtins.int
     """Requests answered, bypasses included."""
     hits: _builtins.int
@@ -478,6 +479,10 @@ class GetStatsResponse(_message.Message):
     """Fingerprint of the embedder's vector space; empty when not known yet."""
     cost_saved: _builtins.float
     """What hits saved by the table of prices, in US dollars."""
+    replicas: _builtins.int
+    """How many replicas of the cache these counts are of, each since its start; others' are some seconds old.
+    `journal_pending`, `dependencies`, `start_time` and `embedder` are those of the replica that answers.
+    """
     @_builtins.property
     def miss_reasons(self) -> _containers.ScalarMap[_builtins.str, _builtins.int]:
         """Misses by reason."""
@@ -510,10 +515,11 @@ class GetStatsResponse(_message.Message):
         start_time: _timestamp_pb2.Timestamp | None = ...,
         embedder: _builtins.str = ...,
         cost_saved: _builtins.float = ...,
+        replicas: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["start_time", b"start_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["bypasses", b"bypasses", "cache_hit_rate", b"cache_hit_rate", "collapsed", b"collapsed", "cost_saved", b"cost_saved", "dependencies", b"dependencies", "embedder", b"embedder", "entries", b"entries", "hits", b"hits", "hits_exact", b"hits_exact", "hits_semantic", b"hits_semantic", "journal_pending", b"journal_pending", "miss_reasons", b"miss_reasons", "misses", b"misses", "requests", b"requests", "start_time", b"start_time", "stores", b"stores", "tokens_saved", b"tokens_saved"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["bypasses", b"bypasses", "cache_hit_rate", b"cache_hit_rate", "collapsed", b"collapsed", "cost_saved", b"cost_saved", "dependencies", b"dependencies", "embedder", b"embedder", "entries", b"entries", "hits", b"hits", "hits_exact", b"hits_exact", "hits_semantic", b"hits_semantic", "journal_pending", b"journal_pending", "miss_reasons", b"miss_reasons", "misses", b"misses", "replicas", b"replicas", "requests", b"requests", "start_time", b"start_time", "stores", b"stores", "tokens_saved", b"tokens_saved"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
