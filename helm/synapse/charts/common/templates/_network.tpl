@@ -10,7 +10,8 @@ networkPolicy.enabled.
           "peers" (list of NetworkPolicyPeer, as written in values)   "anyone" true
       "egress" (list of rules)   each: "ports" (optional: all) and one of
           "to" (list of workloads of this release)   "peers" (list)   "anyone" true
-      DNS is always let out; the OTLP endpoint, too, with "telemetry" true.
+      DNS is always let out (5353 is where the pods of OpenShift's DNS listen); the OTLP endpoint, too, with
+      "telemetry" true.
   synapse.redisEgress, synapse.milvusEgress
                          root context ($): the egress rule to the store, bundled or external, as YAML (use fromYaml)
   synapse.urlPort        dict "url" "redis://h:6379/0" or "h:19530" "default" 6379  ->  the port
@@ -37,8 +38,10 @@ spec:
     {{- end }}
   egress:
     - ports:
-        - {port: 53, protocol: UDP}
-        - {port: 53, protocol: TCP}
+        {{- range $port := list 53 5353 }}
+        - {port: {{ $port }}, protocol: UDP}
+        - {port: {{ $port }}, protocol: TCP}
+        {{- end }}
     {{- range .egress }}
     {{- include "synapse.networkRule" (dict "root" $context.root "rule" . "side" "to" "names" .to) | nindent 4 }}
     {{- end }}

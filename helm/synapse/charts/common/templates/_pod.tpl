@@ -46,6 +46,24 @@ Pods and containers under the restricted pod security standard.
       {{- end }}
 {{- end -}}
 
+{{/* What extraEnv names takes the place of ours: Helm 4 refuses a name that comes twice. */}}
+{{- define "synapse.containerEnv" -}}
+{{- $extra := default list .values.extraEnv -}}
+{{- $taken := list -}}
+{{- range $extra -}}
+{{- $taken = append $taken .name -}}
+{{- end -}}
+{{- $all := list -}}
+{{- range (default "[]" .env | fromYamlArray) -}}
+{{- if not (has .name $taken) -}}
+{{- $all = append $all . -}}
+{{- end -}}
+{{- end -}}
+{{- with concat $all $extra -}}
+{{- toYaml . -}}
+{{- end -}}
+{{- end -}}
+
 {{- define "synapse.container" -}}
 - name: {{ .name }}
   image: {{ include "synapse.image" (dict "root" .root "image" (default .values.image .image)) | quote }}
@@ -63,14 +81,9 @@ Pods and containers under the restricted pod security standard.
       containerPort: {{ $port }}
       protocol: TCP
     {{- end }}
-  {{- if or .env .values.extraEnv }}
+  {{- with (include "synapse.containerEnv" .) }}
   env:
-    {{- with .env }}
     {{- . | nindent 4 }}
-    {{- end }}
-    {{- with .values.extraEnv }}
-    {{- toYaml . | nindent 4 }}
-    {{- end }}
   {{- end }}
   {{- with .probes }}
   {{- . | nindent 2 }}

@@ -136,7 +136,7 @@ spec:
   {{- if not (has (toString $pdb.minAvailable) (list "" "<nil>")) }}
   minAvailable: {{ $pdb.minAvailable }}
   {{- else }}
-  maxUnavailable: {{ default 1 $pdb.maxUnavailable }}
+  maxUnavailable: {{ ternary 1 $pdb.maxUnavailable (has (toString $pdb.maxUnavailable) (list "" "<nil>")) }}
   {{- end }}
   selector:
     matchLabels:
