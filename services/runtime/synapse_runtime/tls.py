@@ -26,6 +26,7 @@ _log = logging.getLogger("synapse.tls")
 _EXPIRY = Gauge(
     "synapse_tls_certificate_expiry_timestamp_seconds",
     "When this service's certificate expires, in seconds since 1970.",
+    ["file"],
 )
 _RETRY_SECONDS = 10.0
 _ROUND_TRIPS = 5
@@ -54,7 +55,7 @@ class Certificates:
         self._seen = self._stamp()
         self._again: float | None = None
         self._held = _read(self.files)
-        _EXPIRY.set(self._held.expires)
+        self._tell()
 
     def current(self) -> Certified:
         """What the files say, or said when they last could be used; the same object while nothing changed.
@@ -77,8 +78,11 @@ class Certificates:
                 _log.warning("renewed certificate cannot be used, the one before it stays", extra={"error": str(error)})
             return
         self._again = None
-        _EXPIRY.set(self._held.expires)
+        self._tell()
         _log.info("certificate renewed", extra={"expires": self._held.expires})
+
+    def _tell(self) -> None:
+        _EXPIRY.labels(str(self.files["cert"])).set(self._held.expires)
 
     def _stamp(self) -> _Stamp:
         return tuple(_stamp(path) for path in self.files.values())

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import datetime as dt
 import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from synapse_runtime.settings import Config, SettingsError, load
+from synapse_runtime.settings import Config, MeshSettings, SettingsError, load
+from synapse_runtime.tls import Certificates
 from synapse_standalone import dependencies, installation, plan, settings, validation, weights
 from synapse_standalone.errors import EXIT_FAILED, CommandError
 from synapse_standalone.findings import Finding, Level
@@ -43,6 +45,8 @@ def findings(options: Options, environ: Mapping[str, str]) -> Iterator[Finding]:
         return
     wrong = validation.problems(config)
     yield from _sections(config, wrong)
+    if "mesh" not in wrong:
+        yield from _certificates(config.section("mesh", MeshSettings))
     state = StateFolder(options.state)
     yield _folder(state)
     yield _port(options, config.sections)
@@ -65,6 +69,17 @@ def _sections(config: Config, wrong: Mapping[str, str]) -> Iterator[Finding]:
     if not wrong:
         named = ", ".join(sorted(config.sections)) or "nothing set: the defaults"
         yield Finding(Level.OK, "configuration", f"{config.origin}: {named}")
+
+
+def _certificates(mesh: MeshSettings) -> Iterator[Finding]:
+    if mesh.tls is None:
+        return
+    try:
+        expires = dt.datetime.fromtimestamp(Certificates(mesh.tls).current().expires, tz=dt.UTC)
+    except SettingsError as error:
+        yield Finding(Level.FAIL, "certificates", str(error), "Mend the file that it names.")
+        return
+    yield Finding(Level.OK, "certificates", f"{mesh.tls.cert} serves until {expires:%Y-%m-%d %H:%M} UTC")
 
 
 def _folder(state: StateFolder) -> Finding:

@@ -258,11 +258,15 @@ def test_a_certificate_that_no_peer_would_accept_is_an_error_at_the_start(mounte
 def test_when_the_certificate_expires_is_a_metric(mounted):
     mounted.issue(not_after=dt.datetime(2035, 1, 1, tzinfo=dt.UTC))
     certificates = Certificates(mounted.settings)
-    name = "synapse_tls_certificate_expiry_timestamp_seconds"
-    assert REGISTRY.get_sample_value(name) == dt.datetime(2035, 1, 1, tzinfo=dt.UTC).timestamp()
+    assert told_expiry(mounted) == dt.datetime(2035, 1, 1, tzinfo=dt.UTC).timestamp()
     mounted.issue(not_after=dt.datetime(2036, 1, 1, tzinfo=dt.UTC))
     certificates.current()
-    assert REGISTRY.get_sample_value(name) == dt.datetime(2036, 1, 1, tzinfo=dt.UTC).timestamp()
+    assert told_expiry(mounted) == dt.datetime(2036, 1, 1, tzinfo=dt.UTC).timestamp()
+
+
+def told_expiry(mounted):
+    name, labels = "synapse_tls_certificate_expiry_timestamp_seconds", {"file": str(mounted.settings.cert)}
+    return REGISTRY.get_sample_value(name, labels)
 
 
 @pytest.mark.parametrize("name", [None, NAME])

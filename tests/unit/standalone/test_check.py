@@ -10,10 +10,12 @@ from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 
 import pytest
+import trustme
 
 from synapse_standalone.check import check
 from synapse_standalone.loopback import free_ports
 from synapse_standalone.settings import Options
+from tests.support.certificates import Mounted
 from tests.support.mesh import write_config
 
 DEAD = "http://127.0.0.1:1/v1"
@@ -53,6 +55,17 @@ def test_a_redis_that_does_not_answer_is_a_weakness(tmp_path: Path, capsys: pyte
     status, text = report(capsys, options(tmp_path, redis_url="redis://127.0.0.1:1/0"))
     assert status == 0
     assert "warn  redis" in text
+
+
+def test_certificates_that_cannot_be_used_are_a_failure(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    mounted = Mounted(tmp_path / "tls", trustme.CA())
+    tls = mounted.settings.model_dump(mode="json")
+    config = write_config(tmp_path / "config.json", {"mesh": {"tls": tls}})
+    status, text = report(capsys, options(tmp_path, config=config))
+    assert (status, f"ok    certificates   {tls['cert']} serves until" in text) == (0, True)
+    mounted.settings.key.unlink()
+    status, text = report(capsys, options(tmp_path, config=config))
+    assert (status, f"mesh.tls.key: cannot read {tls['key']}" in text) == (1, True)
 
 
 def test_a_port_in_use_is_a_failure(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
