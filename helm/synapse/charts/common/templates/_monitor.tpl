@@ -23,7 +23,7 @@ spec:
   selector:
     matchLabels:
       {{- include "synapse.selectorLabels" . | nindent 6 }}
-  targetLabels: [app.kubernetes.io/component]
+  targetLabels: [app.kubernetes.io/part-of, app.kubernetes.io/component]
   endpoints:
     - port: {{ .port }}
       path: {{ default "/metrics" .path }}
