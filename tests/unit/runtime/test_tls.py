@@ -149,6 +149,20 @@ async def test_a_replica_reached_by_address_proves_the_name_that_led_there(serve
     assert await router_pb2_grpc.RouterServiceStub(channel).ListModels(ASKED, timeout=5) == models("a/b")
 
 
+async def test_replicas_that_a_name_leads_to_are_asked_for_that_name(serve, ask, mounted):
+    mounted.issue("localhost")
+    port = (await serve(mounted)).rpartition(":")[2]
+    assert await ask(f"dns:///localhost:{port}", mounted) == models("a/b")
+    with pytest.raises(grpc.aio.AioRpcError, match="Hostname Verification"):
+        await ask(f"ipv4:127.0.0.1:{port}", mounted)
+
+
+async def test_certificates_do_not_stand_in_for_the_secret(mounted):
+    with pytest.raises(SettingsError, match="secret"):
+        async with serving("0.0.0.0:0", [], mesh=MeshSettings(tls=mounted.settings)):
+            pass
+
+
 async def test_calls_travel_over_a_link_under_tls(serve, stack, mounted):
     channel = await stack.enter_async_context(open_channel(await serve(mounted), tls=mounted.settings))
     assert await channel.link_ready()
