@@ -9,7 +9,7 @@ from pathlib import Path
 
 import yaml
 
-from tests.chart.manifests import Manifests
+from tests.chart.manifests import Manifests, Object
 from tests.support import helm
 from tests.support.parts import ROOT
 
@@ -88,3 +88,16 @@ def with_values(*given: tuple[str, str], file: str = "") -> Manifests:
     done = template([*(("-f", f"helm/synapse/{file}") if file else ()), *sets(dict(given))])
     assert done.status == 0, done.errors
     return parsed(done.output)
+
+
+def settled(text: str) -> list[str]:
+    """What a rendering says besides what is generated anew each time: texts of Secrets, and checksums of them."""
+    return sorted(repr(_without_chance(one)) for one in parsed(text).objects)
+
+
+def _without_chance(one: Object) -> Object:
+    if one["kind"] == "Secret":
+        return {**one, "data": sorted(one.get("data") or {}), "stringData": sorted(one.get("stringData") or {})}
+    notes = one.get("spec", {}).get("template", {}).get("metadata", {}).get("annotations", {})
+    notes.update(dict.fromkeys([name for name in notes if name.startswith("checksum/")], ""))
+    return one

@@ -5,8 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tests.chart import kubernetes
-from tests.chart.cases import CASES, parsed, rendered, template, text_of
-from tests.chart.manifests import Object
+from tests.chart.cases import CASES, rendered, settled, template, text_of
 from tests.support import helm
 from tests.support.parts import ROOT
 
@@ -57,6 +56,13 @@ def test_a_rendering_does_not_depend_on_kubernetes(level: str) -> None:
     assert settled(done.output) == _settled("everything", helm.NEWEST)
 
 
+@each_helm
+def test_an_older_kubernetes_is_refused(version: str) -> None:
+    done = template([], version=version, kubernetes="1.24")
+    assert done.status != 0
+    assert "1.25" in done.errors
+
+
 @each_case
 def test_only_stable_apis_are_used(case: str) -> None:
     own = {one["apiVersion"] for one in rendered(case).objects} - kubernetes.CUSTOM
@@ -79,16 +85,3 @@ def test_no_object_is_there_twice_and_all_lie_in_the_namespace(case: str) -> Non
 
 def _settled(case: str, version: str) -> list[str]:
     return settled(text_of(case, version))
-
-
-def settled(text: str) -> list[str]:
-    """What a rendering says besides what is generated anew each time: texts of Secrets, and checksums of them."""
-    return sorted(repr(_without_chance(one)) for one in parsed(text).objects)
-
-
-def _without_chance(one: Object) -> Object:
-    if one["kind"] == "Secret":
-        return {**one, "data": sorted(one.get("data") or {}), "stringData": sorted(one.get("stringData") or {})}
-    notes = one.get("spec", {}).get("template", {}).get("metadata", {}).get("annotations", {})
-    notes.update(dict.fromkeys([name for name in notes if name.startswith("checksum/")], ""))
-    return one

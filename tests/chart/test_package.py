@@ -9,8 +9,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from tests.chart.cases import CASES, CHART, RELEASE, rendered
-from tests.chart.test_ladder import settled
+from tests.chart.cases import CASES, CHART, RELEASE, rendered, settled
 from tests.support import helm
 from tests.support.parts import ROOT
 

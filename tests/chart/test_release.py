@@ -106,7 +106,7 @@ def test_the_guides_installs(newest: Terminal, command: str) -> None:
 
 
 def test_the_guides_journey_loses_no_key(typed: Terminal) -> None:
-    typed.type(PILOT)
+    typed.type(f'{OWN} --set providers.openai.apiKey="sk-..."')
     begun = typed.known()
     assert len(begun["synapse-api-key"]) > 20
     typed.type(UPGRADE)
@@ -132,6 +132,30 @@ def test_an_upgrade_with_nothing_new_restarts_nothing(typed: Terminal) -> None:
     typed.type(UPGRADE)
     assert {one.name: one.pod for one in typed.here.workloads} == before
     assert _annotations(typed.here) == notes
+
+
+def test_the_next_version_of_the_chart_is_an_upgrade_away(typed: Terminal) -> None:
+    typed.type(BUNDLED)
+    typed.type("helm package ./helm/synapse --version 9.9.9 --app-version 9.9.9")
+    typed.type("helm upgrade synapse synapse-9.9.9.tgz -f helm/synapse/values/self-hosted-bundled.yaml -n synapse")
+    gateway = typed.here.workload("Deployment", "synapse-gateway")
+    assert gateway.pod["containers"][0]["image"].endswith(":9.9.9")
+    typed.type(ROLLBACK)
+
+
+def test_an_upgrade_from_the_pilot_to_production_keeps_keys_and_volumes(newest: Terminal) -> None:
+    newest.type(PILOT)
+    begun, [claim] = newest.known(), newest.here.workload("StatefulSet", "synapse-proxy").claim_templates
+    kept = f" --set proxy.persistence.size={claim['spec']['resources']['requests']['storage']}"
+    newest.type(PRODUCTION.replace("helm install", "helm upgrade").replace("--create-namespace", kept))
+    assert newest.known()["synapse-api-key"] == begun["synapse-api-key"]
+    assert newest.here.workload("Deployment", "synapse-embeddings-tei")
+
+
+def test_a_change_that_a_cluster_refuses_is_refused(newest: Terminal) -> None:
+    newest.type(OWN)
+    with pytest.raises(AssertionError, match="immutable"):
+        newest.type(f"{UPGRADE} --set proxy.persistence.storageClass=another")
 
 
 def test_an_upgrade_leaves_the_replicas_to_the_autoscaler(typed: Terminal) -> None:

@@ -1,7 +1,7 @@
 """What the double of the Kubernetes API keeps: objects by their place, the kinds it knows, and how it tells of them.
 
-`stringData` of Secrets becomes `data`, and a StatefulSet's claims are made with it, as a cluster does. It knows no schemas,
-defaults, owners or pods.
+`stringData` of Secrets becomes `data`, a StatefulSet's claims are made with it, and what may not change is refused, as a
+cluster does. It knows no schemas, defaults, owners or pods.
 """
 
 from __future__ import annotations
@@ -31,6 +31,10 @@ KINDS = {
     "autoscaling/v2": {"HorizontalPodAutoscaler": "horizontalpodautoscalers"},
     "networking.k8s.io/v1": {"Ingress": "ingresses", "NetworkPolicy": "networkpolicies"},
     "rbac.authorization.k8s.io/v1": {"Role": "roles", "RoleBinding": "rolebindings"},
+}
+_CHANGEABLE_OF_A_STATEFUL_SET = {
+    *("replicas", "ordinals", "template", "updateStrategy", "revisionHistoryLimit"),
+    *("persistentVolumeClaimRetentionPolicy", "minReadySeconds"),
 }
 
 
@@ -105,6 +109,8 @@ class Cluster:
             texts = kept.pop("stringData", None) or {}
             encoded = {key: base64.b64encode(text.encode()).decode() for key, text in texts.items()}
             kept["data"] = {**(kept.get("data") or {}), **encoded}
+        if before is not None:
+            _refuse_the_immutable(before, kept)
         if not dry:
             self.objects[place] = kept
             self._make_claims(place, kept)
@@ -130,6 +136,19 @@ class Cluster:
                 body = {"apiVersion": "v1", "kind": "PersistentVolumeClaim", "spec": template["spec"]}
                 if claim not in self.objects:
                     self.write(claim, {**body, "metadata": {"labels": labels}}, dry=False)
+
+
+def _refuse_the_immutable(before: Object, after: Object) -> None:
+    """Refuse what a cluster refuses to change: selectors, addresses of Services, all but a few parts of a StatefulSet."""
+    old, new = before.get("spec", {}), after.get("spec", {})
+    fixed = {"Deployment": {"selector"}, "Service": {"clusterIP"}, "PersistentVolumeClaim": set(old)}
+    names = fixed.get(after["kind"], set())
+    if after["kind"] == "StatefulSet":
+        names = (old.keys() | new.keys()) - _CHANGEABLE_OF_A_STATEFUL_SET
+    changed = sorted(name for name in names if old.get(name) != new.get(name))
+    if changed:
+        name = f"{after['kind']} {after['metadata']['name']!r}"
+        raise Refused(422, "Invalid", f"{name} is invalid: spec.{changed[0]}: field is immutable")
 
 
 def _selected(selector: str, labels: Mapping[str, str]) -> bool:
