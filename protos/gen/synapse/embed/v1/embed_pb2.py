@@ -22,34 +22,41 @@ _runtime_version.ValidateProtobufRuntimeVersion(
 _sym_db = _symbol_database.Default()
 
 
+from google.api import annotations_pb2 as google_dot_api_dot_annotations__pb2
 from google.protobuf import duration_pb2 as google_dot_protobuf_dot_duration__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1csynapse/embed/v1/embed.proto\x12\x10synapse.embed.v1\x1a\x1egoogle/protobuf/duration.proto\"y\n\x0c\x45mbedRequest\x12\r\n\x05model\x18\x01 \x01(\t\x12\x0e\n\x06inputs\x18\x02 \x03(\t\x12\x15\n\x08truncate\x18\x03 \x01(\x08H\x00\x88\x01\x01\x12\x17\n\ndimensions\x18\x04 \x01(\rH\x01\x88\x01\x01\x42\x0b\n\t_truncateB\r\n\x0b_dimensions\"\xbb\x01\n\rEmbedResponse\x12/\n\nembeddings\x18\x01 \x03(\x0b\x32\x1b.synapse.embed.v1.Embedding\x12\r\n\x05model\x18\x02 \x01(\t\x12\x13\n\x0b\x66ingerprint\x18\x03 \x01(\t\x12\x13\n\x0btoken_count\x18\x04 \x01(\x03\x12*\n\x07\x65lapsed\x18\x05 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x14\n\x0c\x63\x61\x63hed_count\x18\x06 \x01(\r\"C\n\tEmbedding\x12\x0e\n\x06values\x18\x01 \x03(\x02\x12\x13\n\x0btoken_count\x18\x02 \x01(\r\x12\x11\n\ttruncated\x18\x03 \x01(\x08\"\x13\n\x11ListModelsRequest\"B\n\x12ListModelsResponse\x12,\n\x06models\x18\x01 \x03(\x0b\x32\x1c.synapse.embed.v1.EmbedModel\"e\n\nEmbedModel\x12\n\n\x02id\x18\x01 \x01(\t\x12\x11\n\tdimension\x18\x02 \x01(\r\x12\x12\n\nmax_tokens\x18\x03 \x01(\r\x12\x13\n\x0b\x66ingerprint\x18\x04 \x01(\t\x12\x0f\n\x07\x61liases\x18\x05 \x03(\t\"\x82\x01\n\rRerankRequest\x12\r\n\x05model\x18\x01 \x01(\t\x12\r\n\x05query\x18\x02 \x01(\t\x12\x11\n\tdocuments\x18\x03 \x03(\t\x12\x12\n\x05top_n\x18\x04 \x01(\rH\x00\x88\x01\x01\x12\x15\n\x08truncate\x18\x05 \x01(\x08H\x01\x88\x01\x01\x42\x08\n\x06_top_nB\x0b\n\t_truncate\"\x93\x01\n\x0eRerankResponse\x12\x31\n\x07results\x18\x01 \x03(\x0b\x32 .synapse.embed.v1.RankedDocument\x12\r\n\x05model\x18\x02 \x01(\t\x12\x13\n\x0btoken_count\x18\x03 \x01(\x03\x12*\n\x07\x65lapsed\x18\x04 \x01(\x0b\x32\x19.google.protobuf.Duration\".\n\x0eRankedDocument\x12\r\n\x05index\x18\x01 \x01(\r\x12\r\n\x05score\x18\x02 \x01(\x01\x32\xfe\x01\n\x0c\x45mbedService\x12H\n\x05\x45mbed\x12\x1e.synapse.embed.v1.EmbedRequest\x1a\x1f.synapse.embed.v1.EmbedResponse\x12W\n\nListModels\x12#.synapse.embed.v1.ListModelsRequest\x1a$.synapse.embed.v1.ListModelsResponse\x12K\n\x06Rerank\x12\x1f.synapse.embed.v1.RerankRequest\x1a .synapse.embed.v1.RerankResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1csynapse/embed/v1/embed.proto\x12\x10synapse.embed.v1\x1a\x1cgoogle/api/annotations.proto\x1a\x1egoogle/protobuf/duration.proto\"y\n\x0c\x45mbedRequest\x12\r\n\x05model\x18\x01 \x01(\t\x12\x0e\n\x06inputs\x18\x02 \x03(\t\x12\x15\n\x08truncate\x18\x03 \x01(\x08H\x00\x88\x01\x01\x12\x17\n\ndimensions\x18\x04 \x01(\rH\x01\x88\x01\x01\x42\x0b\n\t_truncateB\r\n\x0b_dimensions\"\xbb\x01\n\rEmbedResponse\x12/\n\nembeddings\x18\x01 \x03(\x0b\x32\x1b.synapse.embed.v1.Embedding\x12\r\n\x05model\x18\x02 \x01(\t\x12\x13\n\x0b\x66ingerprint\x18\x03 \x01(\t\x12\x13\n\x0btoken_count\x18\x04 \x01(\x03\x12*\n\x07\x65lapsed\x18\x05 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x14\n\x0c\x63\x61\x63hed_count\x18\x06 \x01(\r\"C\n\tEmbedding\x12\x0e\n\x06values\x18\x01 \x03(\x02\x12\x13\n\x0btoken_count\x18\x02 \x01(\r\x12\x11\n\ttruncated\x18\x03 \x01(\x08\"\x13\n\x11ListModelsRequest\"B\n\x12ListModelsResponse\x12,\n\x06models\x18\x01 \x03(\x0b\x32\x1c.synapse.embed.v1.EmbedModel\"e\n\nEmbedModel\x12\n\n\x02id\x18\x01 \x01(\t\x12\x11\n\tdimension\x18\x02 \x01(\r\x12\x12\n\nmax_tokens\x18\x03 \x01(\r\x12\x13\n\x0b\x66ingerprint\x18\x04 \x01(\t\x12\x0f\n\x07\x61liases\x18\x05 \x03(\t\"\x82\x01\n\rRerankRequest\x12\r\n\x05model\x18\x01 \x01(\t\x12\r\n\x05query\x18\x02 \x01(\t\x12\x11\n\tdocuments\x18\x03 \x03(\t\x12\x12\n\x05top_n\x18\x04 \x01(\rH\x00\x88\x01\x01\x12\x15\n\x08truncate\x18\x05 \x01(\x08H\x01\x88\x01\x01\x42\x08\n\x06_top_nB\x0b\n\t_truncate\"\x93\x01\n\x0eRerankResponse\x12\x31\n\x07results\x18\x01 \x03(\x0b\x32 .synapse.embed.v1.RankedDocument\x12\r\n\x05model\x18\x02 \x01(\t\x12\x13\n\x0btoken_count\x18\x03 \x01(\x03\x12*\n\x07\x65lapsed\x18\x04 \x01(\x0b\x32\x19.google.protobuf.Duration\".\n\x0eRankedDocument\x12\r\n\x05index\x18\x01 \x01(\r\x12\r\n\x05score\x18\x02 \x01(\x01\x32\xd1\x02\n\x0c\x45mbedService\x12\x62\n\x05\x45mbed\x12\x1e.synapse.embed.v1.EmbedRequest\x1a\x1f.synapse.embed.v1.EmbedResponse\"\x18\x82\xd3\xe4\x93\x02\x12\"\r/api/v1/embed:\x01*\x12u\n\nListModels\x12#.synapse.embed.v1.ListModelsRequest\x1a$.synapse.embed.v1.ListModelsResponse\"\x1c\x82\xd3\xe4\x93\x02\x16\x12\x14/api/v1/embed/models\x12\x66\n\x06Rerank\x12\x1f.synapse.embed.v1.RerankRequest\x1a .synapse.embed.v1.RerankResponse\"\x19\x82\xd3\xe4\x93\x02\x13\"\x0e/api/v1/rerank:\x01*b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'synapse.embed.v1.embed_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_EMBEDREQUEST']._serialized_start=82
-  _globals['_EMBEDREQUEST']._serialized_end=203
-  _globals['_EMBEDRESPONSE']._serialized_start=206
-  _globals['_EMBEDRESPONSE']._serialized_end=393
-  _globals['_EMBEDDING']._serialized_start=395
-  _globals['_EMBEDDING']._serialized_end=462
-  _globals['_LISTMODELSREQUEST']._serialized_start=464
-  _globals['_LISTMODELSREQUEST']._serialized_end=483
-  _globals['_LISTMODELSRESPONSE']._serialized_start=485
-  _globals['_LISTMODELSRESPONSE']._serialized_end=551
-  _globals['_EMBEDMODEL']._serialized_start=553
-  _globals['_EMBEDMODEL']._serialized_end=654
-  _globals['_RERANKREQUEST']._serialized_start=657
-  _globals['_RERANKREQUEST']._serialized_end=787
-  _globals['_RERANKRESPONSE']._serialized_start=790
-  _globals['_RERANKRESPONSE']._serialized_end=937
-  _globals['_RANKEDDOCUMENT']._serialized_start=939
-  _globals['_RANKEDDOCUMENT']._serialized_end=985
-  _globals['_EMBEDSERVICE']._serialized_start=988
-  _globals['_EMBEDSERVICE']._serialized_end=1242
+  _globals['_EMBEDSERVICE'].methods_by_name['Embed']._loaded_options = None
+  _globals['_EMBEDSERVICE'].methods_by_name['Embed']._serialized_options = b'\202\323\344\223\002\022\"\r/api/v1/embed:\001*'
+  _globals['_EMBEDSERVICE'].methods_by_name['ListModels']._loaded_options = None
+  _globals['_EMBEDSERVICE'].methods_by_name['ListModels']._serialized_options = b'\202\323\344\223\002\026\022\024/api/v1/embed/models'
+  _globals['_EMBEDSERVICE'].methods_by_name['Rerank']._loaded_options = None
+  _globals['_EMBEDSERVICE'].methods_by_name['Rerank']._serialized_options = b'\202\323\344\223\002\023\"\016/api/v1/rerank:\001*'
+  _globals['_EMBEDREQUEST']._serialized_start=112
+  _globals['_EMBEDREQUEST']._serialized_end=233
+  _globals['_EMBEDRESPONSE']._serialized_start=236
+  _globals['_EMBEDRESPONSE']._serialized_end=423
+  _globals['_EMBEDDING']._serialized_start=425
+  _globals['_EMBEDDING']._serialized_end=492
+  _globals['_LISTMODELSREQUEST']._serialized_start=494
+  _globals['_LISTMODELSREQUEST']._serialized_end=513
+  _globals['_LISTMODELSRESPONSE']._serialized_start=515
+  _globals['_LISTMODELSRESPONSE']._serialized_end=581
+  _globals['_EMBEDMODEL']._serialized_start=583
+  _globals['_EMBEDMODEL']._serialized_end=684
+  _globals['_RERANKREQUEST']._serialized_start=687
+  _globals['_RERANKREQUEST']._serialized_end=817
+  _globals['_RERANKRESPONSE']._serialized_start=820
+  _globals['_RERANKRESPONSE']._serialized_end=967
+  _globals['_RANKEDDOCUMENT']._serialized_start=969
+  _globals['_RANKEDDOCUMENT']._serialized_end=1015
+  _globals['_EMBEDSERVICE']._serialized_start=1018
+  _globals['_EMBEDSERVICE']._serialized_end=1355
 # @@protoc_insertion_point(module_scope)
