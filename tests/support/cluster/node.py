@@ -121,6 +121,7 @@ async def serve(questions: socket.socket, ports: socket.socket, world: World) ->
     await asyncio.wait([running, asking], return_when=asyncio.FIRST_COMPLETED)
     if running.done():
         running.result()
+    os._exit(0)  # the kernel ends what runs in the namespaces; nothing is to be unwound first
 
 
 async def _answer_all(node: Node, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -147,4 +148,3 @@ def main(arguments: Sequence[str]) -> None:
 
 if __name__ == "__main__":
     main(sys.argv[1:])
-    os._exit(0)  # nothing below may keep the namespaces alive

@@ -6,6 +6,7 @@ import asyncio
 import itertools
 import shutil
 import time
+import traceback
 import uuid
 from collections.abc import Callable
 from contextlib import suppress
@@ -288,7 +289,8 @@ class Pod:
     def _trouble(self) -> str:
         """What broke the runner itself."""
         done = [task for task in (self._task, self._ending) if task is not None and task.done()]
-        return "".join(str(task.exception()) for task in done if not task.cancelled() and task.exception())
+        errors = [task.exception() for task in done if not task.cancelled()]
+        return "\n".join("".join(traceback.format_exception(error)) for error in errors if error)
 
     def _facts(self) -> Facts:
         links = self.node.service_links(self.namespace) if self.spec.get("enableServiceLinks", True) else {}

@@ -18,6 +18,8 @@ LOG_BYTES = 8 * 1024 * 1024
 _LAUNCH = (sys.executable, "-S", "-E", "-m", "tests.support.cluster.launch")
 _CHUNK = 64 * 1024
 _KILLED_SECONDS = 10.0
+_LOOK_SECONDS = 0.01
+_LOOKS = 3000
 _names = itertools.count()
 
 
@@ -34,10 +36,15 @@ class Process:
         self.exit_code: int | None = None
 
     async def start(self) -> None:
-        """Start it."""
+        """Start it, and return when its program runs, or could not be started."""
         spec = self._laid()
         self._process, output = await _spawn("run", str(spec), user=self.container.user)
         self._reading = asyncio.create_task(self._follow(self._process, output))
+        for _ in range(_LOOKS):
+            if self._has_begun() or not self.is_running():
+                return
+            await asyncio.sleep(_LOOK_SECONDS)
+        raise TimeoutError(f"{self.container.argv} has not begun within {_LOOKS * _LOOK_SECONDS} s")
 
     async def wait(self) -> int:
         """How it ended: its exit status, or 128 and a signal."""
@@ -59,9 +66,9 @@ class Process:
     async def execute(self, argv: list[str], seconds: float) -> tuple[int, str]:
         """Run a program inside: its exit status and what it wrote. TimeoutError after `seconds`."""
         spec = _write(replace(self.container, argv=argv), self._folder / f"exec-{next(_names)}.json")
-        pid = (self._folder / "pid").read_text() if (self._folder / "pid").exists() else ""
-        if not pid or not self.is_running():
+        if not self._has_begun() or not self.is_running():
             return 1, "the container is not running"
+        pid = (self._folder / "pid").read_text()
         child, reader = await _spawn("exec", str(spec), pid, user=self.container.user)
         try:
             async with asyncio.timeout(seconds):
@@ -79,15 +86,17 @@ class Process:
 
     def memory(self) -> dict[str, int]:
         """Bytes that all its processes hold: resident, and of these their own."""
-        first = self._folder / "pid"
-        if not first.exists() or not self.is_running():
+        if not self._has_begun() or not self.is_running():
             return {"resident": 0, "own": 0}
-        namespace = _pids_of(first.read_text())
+        namespace = _pids_of((self._folder / "pid").read_text())
         found = [_status(path) for path in Path("/proc").glob("[0-9]*") if _pids_of(path.name) == namespace]
         return {
             "resident": sum(one.get("VmRSS", 0) for one in found),
             "own": sum(one.get("RssAnon", 0) + one.get("RssShmem", 0) for one in found),
         }
+
+    def _has_begun(self) -> bool:
+        return (self._folder / "pid").exists()
 
     def _laid(self) -> Path:
         self._folder.mkdir(parents=True)

@@ -149,8 +149,9 @@ def _publish(place: Path, files: dict[str, tuple[bytes, int]], group: int | None
 
 
 def _shown(current: Path) -> dict[str, tuple[bytes, int]]:
+    version = current.resolve()
     return {
-        str(file.relative_to(current)): (file.read_bytes(), file.stat().st_mode & 0o777)
-        for file in current.resolve().rglob("*")
+        str(file.relative_to(version)): (file.read_bytes(), file.stat().st_mode & 0o777)
+        for file in version.rglob("*")
         if file.is_file()
     }

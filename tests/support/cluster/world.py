@@ -115,7 +115,7 @@ class World:
         return relay
 
     def _choice(self, key: Key, port: int) -> tuple[str, int] | None:
-        if key not in self.store.objects:
+        if key.kind == "Service" and key not in self.store.objects:
             return None
         pods = [pod for pod in self.pods_of(key) if self._is_served(pod)]
         if not pods:
