@@ -114,6 +114,9 @@ def render() -> str:
     own, *parts = files()
     properties = _closed_like(own.defaults, "")["properties"]
     for part in parts:
+        properties[part.prefix] = _ref("free")
+        if not part.defaults:
+            continue
         of_part = _closed_like(part.defaults, part.prefix)
         of_part["properties"]["global"] = _ref("free")  # Helm lays it into every part
         properties[part.prefix] = of_part
