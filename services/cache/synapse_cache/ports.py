@@ -388,9 +388,6 @@ class TallyStore(Protocol):
     async def leave(self, replica: str) -> None:
         """Forget a replica."""
 
-    async def close(self) -> None:
-        """Let go of every connection."""
-
 
 class Verifier(Protocol):
     """A model that reads two prompts together. Raises StoreUnavailable when it does not answer."""

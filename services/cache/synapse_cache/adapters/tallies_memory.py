@@ -31,6 +31,3 @@ class MemoryTallies:
     async def leave(self, replica: str) -> None:
         """As in TallyStore."""
         self._told.pop(replica, None)
-
-    async def close(self) -> None:
-        """As in TallyStore."""

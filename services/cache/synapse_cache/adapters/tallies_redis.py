@@ -54,7 +54,7 @@ class RedisTallies:
         await self._link.call_all([("SREM", self._names, replica), ("DEL", self._hash(replica))])
 
     async def close(self) -> None:
-        """As in TallyStore."""
+        """Let go of every connection."""
         await self._link.close()
 
     def _hash(self, replica: str) -> str:
