@@ -1,4 +1,5 @@
 """Asks a model the same question twice through the gateway, and wants the second answer from the cache."""
+# ruff: noqa: INP001, S310, T201 - it is no module of ours but a pod's argument, and asks a Service of its release
 
 from __future__ import annotations
 
@@ -22,10 +23,10 @@ def call(path: str, body: dict[str, Any] | None = None) -> tuple[dict[str, str],
     data = json.dumps(body).encode() if body else None
     headers = {"authorization": f"Bearer {KEY}", "content-type": "application/json"}
     while True:
-        request = urllib.request.Request(GATEWAY + path, data, headers)  # noqa: S310 - a Service of this release
+        request = urllib.request.Request(GATEWAY + path, data, headers)
         left = max(1.0, DEADLINE - time.monotonic())
         try:
-            with urllib.request.urlopen(request, timeout=left) as answer:  # noqa: S310
+            with urllib.request.urlopen(request, timeout=left) as answer:
                 return {name.lower(): value for name, value in answer.headers.items()}, json.load(answer)
         except urllib.error.HTTPError as refusal:
             told = f"{path} answered {refusal.code}: {refusal.read(2000).decode(errors='replace')}"
