@@ -4,8 +4,8 @@ networkPolicy.enabled.
 
   synapse.networkPolicy  dict "root" $ "component" c "workload" w
       "values" .Values.c (optional; networkPolicy.{extraIngress,extraEgress}: further rules as Kubernetes writes them)
-      "ingress" (list of rules)  each: "ports" (list of numbers) and one of
-          "from" (list of workloads of this release: "gateway", "tei", ...)
+      "ingress" (list of rules)  each: "ports" (list of numbers) and some of
+          "from" (list of workloads of this release: "gateway", "tei", ...; "envoy" only where it is enabled)
           "metrics" true   pods of the namespaces with the labels networkPolicy.metricsNamespaceSelector (all where empty)
           "peers" (list of NetworkPolicyPeer, as written in values)   "anyone" true
       "egress" (list of rules)   each: "ports" (optional: all) and one of
@@ -31,7 +31,9 @@ spec:
   policyTypes: [Ingress, Egress]
   ingress:
     {{- range .ingress }}
-    {{- include "synapse.networkRule" (dict "root" $context.root "rule" . "side" "from" "names" .from) | nindent 4 }}
+    {{- with include "synapse.networkRule" (dict "root" $context.root "rule" . "side" "from" "names" .from) }}
+    {{- . | nindent 4 }}
+    {{- end }}
     {{- end }}
     {{- with $own.extraIngress }}
     {{- toYaml . | nindent 4 }}
@@ -43,7 +45,9 @@ spec:
         - {port: {{ $port }}, protocol: TCP}
         {{- end }}
     {{- range .egress }}
-    {{- include "synapse.networkRule" (dict "root" $context.root "rule" . "side" "to" "names" .to) | nindent 4 }}
+    {{- with include "synapse.networkRule" (dict "root" $context.root "rule" . "side" "to" "names" .to) }}
+    {{- . | nindent 4 }}
+    {{- end }}
     {{- end }}
     {{- with $own.extraEgress }}
     {{- toYaml . | nindent 4 }}
@@ -55,33 +59,38 @@ spec:
 {{- end -}}
 {{- end -}}
 
+{{/* A rule whose peers are all missing is left out: without peers it would hold for everyone. */}}
 {{- define "synapse.networkRule" -}}
 {{- $root := .root -}}
-{{- $rule := dict -}}
-{{- if .names -}}
 {{- $peers := list -}}
 {{- range .names -}}
+{{- if or (ne . "envoy") (default dict $root.Values.envoy).enabled -}}
 {{- $labels := dict "app.kubernetes.io/name" (include "synapse.name" $root) "app.kubernetes.io/instance" $root.Release.Name "synapse/workload" . -}}
 {{- $peers = append $peers (dict "podSelector" (dict "matchLabels" $labels)) -}}
 {{- end -}}
-{{- $rule = set $rule .side $peers -}}
-{{- else if .rule.metrics -}}
+{{- end -}}
+{{- if .rule.metrics -}}
 {{- $namespaces := dict -}}
 {{- with $root.Values.networkPolicy.metricsNamespaceSelector -}}
 {{- $namespaces = dict "matchLabels" . -}}
 {{- end -}}
-{{- $rule = set $rule .side (list (dict "namespaceSelector" $namespaces)) -}}
-{{- else if .rule.peers -}}
-{{- $rule = set $rule .side .rule.peers -}}
+{{- $peers = append $peers (dict "namespaceSelector" $namespaces) -}}
+{{- end -}}
+{{- $peers = concat $peers (default list .rule.peers) -}}
+{{- if or $peers .rule.anyone -}}
+{{- $rule := dict -}}
+{{- if $peers -}}
+{{- $_ := set $rule .side $peers -}}
 {{- end -}}
 {{- $ports := list -}}
 {{- range .rule.ports -}}
 {{- $ports = append $ports (dict "port" (int .) "protocol" "TCP") -}}
 {{- end -}}
 {{- if $ports -}}
-{{- $rule = set $rule "ports" $ports -}}
+{{- $_ := set $rule "ports" $ports -}}
 {{- end -}}
 {{- list $rule | toYaml -}}
+{{- end -}}
 {{- end -}}
 
 {{- define "synapse.urlPort" -}}
