@@ -68,6 +68,7 @@ _BY_PATH: dict[str, Schema] = {
     "ingress.hosts": _list(_closed({"host": _ref("text"), "paths": _list(_HOST_PATH)})),
     "ingress.tls": _list(_closed({"secretName": _ref("text"), "hosts": _TEXTS})),
     "nameOverride": {"type": "string", "pattern": "^([a-z0-9]([-a-z0-9]*[a-z0-9])?)?$"},
+    "redis.password": {"type": "string", "pattern": "^[A-Za-z0-9._~-]*$"},  # it becomes part of a URL
     "providers.extra": _list({"type": "object", "required": ["name", "endpoint"]}),
     "telemetry.traceSampleRatio": {"type": "number", "minimum": 0, "maximum": 1},
 }

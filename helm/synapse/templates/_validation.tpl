@@ -33,6 +33,7 @@ Values that contradict each other, as far as values.schema.json cannot say it.
 {{- include "synapse.problem" (dict "root" . "when" (not $any) "text" "providers: none is enabled, so nobody could answer; enable providers.openai, .anthropic, .vllm or .custom") -}}
 {{- range $name := list "openai" "anthropic" "vllm" "custom" -}}
 {{- $provider := index $providers $name -}}
+{{- include "synapse.problem" (dict "root" $ "when" $provider.options.api_key "text" (printf "providers.%s.options.api_key would lie in a ConfigMap; give it as providers.%s.apiKey" $name $name)) -}}
 {{- if $provider.enabled -}}
 {{- include "synapse.problem" (dict "root" $ "when" (not $provider.endpoint) "text" (printf "providers.%s.enabled needs providers.%s.endpoint, the base URL of the backend" $name $name)) -}}
 {{- include "synapse.problem" (dict "root" $ "when" (and $provider.endpoint (not (regexMatch "^https?://[^/@?#]+[^@?#]*$" $provider.endpoint))) "text" (printf "providers.%s.endpoint %q must be an http:// or https:// URL without user, password and query" $name $provider.endpoint)) -}}
