@@ -233,7 +233,7 @@ class EmbedDouble:
 
 @dataclass
 class RouterDouble:
-    """RouterService: lists models, and counts a token for each message."""
+    """RouterService: answers "Paris.", lists models, and counts a token for each message."""
 
     models: Sequence[str] = ("small", "meta-llama/Llama-3-8B")
     estimated: bool = False
@@ -245,6 +245,15 @@ class RouterDouble:
         if self.failure is not None:
             raise self.failure
         return router_pb2.CountTokensResponse(input_tokens=len(request.request.messages), estimated=self.estimated)
+
+    async def generate(self, _request: router_pb2.GenerateRequest, _call: Call) -> router_pb2.GenerateResponse:
+        return router_pb2.GenerateResponse(generation=answer())
+
+    async def stream_generate(
+        self, _request: router_pb2.StreamGenerateRequest, _call: Call
+    ) -> AsyncIterator[router_pb2.StreamGenerateResponse]:
+        for event in events("Par", "is."):
+            yield router_pb2.StreamGenerateResponse(events=[event])
 
     async def list_models(self, _request: router_pb2.ListModelsRequest, _call: Call) -> router_pb2.ListModelsResponse:
         made = router_pb2.ListModelsResponse()

@@ -2,39 +2,45 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from typing import Any
 
 import orjson
 from fastapi import Request
 from google.protobuf.message import Message
-from starlette.responses import Response, StreamingResponse
+from starlette.responses import Response
 
+from synapse_gateway import asking
 from synapse_gateway.body import read_object
 from synapse_gateway.exchange import SCOPE_KEY, Exchange
 from synapse_gateway.lines import TYPES as LINES
 from synapse_gateway.lines import lines_of, type_sent
-from synapse_gateway.lines import type_accepted as lines_accepted
+from synapse_gateway.metrics import Metrics
 from synapse_gateway.ports import Mesh
+from synapse_gateway.presence import Presence
 from synapse_gateway.problems import Problem, invalid
+from synapse_gateway.streams import PRIVATE, streamed
 from synapse_gateway.transcoding import Binding, RestMap
 from synapse_gateway.uploads import Upload, unsupported
 from synapse_runtime.identity import Role
 
-_PRIVATE = {"cache-control": "private, no-store"}
-_FOR_EVERY_KEY = frozenset({"ReportFeedback"})
-"""Methods that change something for any key; what they change depends on its role."""
+_FOR_EVERY_KEY = asking.METHODS | {"ReportFeedback"}
+"""Methods that any key may call although they are no mere reading; what feedback changes depends on the key's role."""
 _SENT_BACK = {"ReportFeedback": {"entry_id": b"x-synapse-entry-id", "request_id": b"x-request-id"}}
 """Members that may come as headers instead: those of the reply that a call is about, sent back as they were."""
 
 
 class Admin:
-    """Answers requests to the annotated paths. Reading needs any key, most changes an operator's or an admin's."""
+    """Answers requests to the annotated paths.
 
-    def __init__(self, rest: RestMap, mesh: Mesh, *, max_body_bytes: int) -> None:
+    Reading and asking need any key, most changes an operator's or an admin's.
+    """
+
+    def __init__(self, rest: RestMap, mesh: Mesh, metrics: Metrics, *, max_body_bytes: int) -> None:
         self._rest = rest
         self._mesh = mesh
+        self._metrics = metrics
         self._max_body_bytes = max_body_bytes
 
     async def answer(self, request: Request) -> Response:
@@ -48,11 +54,25 @@ class Admin:
             return await self._fed(exchange, binding, request.scope["query_string"].decode("ascii", "replace"))
         body = await self._body(exchange, binding)
         message = binding.request(match, request.scope["query_string"].decode("ascii", "replace"), body)
+        if asking.asks(binding):
+            return await self._asked(exchange, binding, message)
         if binding.rpc.server_streaming:
             replies = self._mesh.invoke_streamed(binding.rpc, message, exchange.caller)
-            lines = lines_accepted(exchange.headers)
-            return await (_streamed_lines(binding, replies, lines) if lines else _streamed(binding, replies))
+            return await _streamed(exchange, binding, replies)
         return _whole(binding, await self._mesh.invoke(binding.rpc, message, exchange.caller))
+
+    async def _asked(self, exchange: Exchange, binding: Binding, message: Message) -> Response:
+        """The reply of an RPC that asks a model; a client that leaves before it begins ends the work for it."""
+        exchange.route = asking.ROUTE
+        bill = asking.Bill(exchange.known_account, self._metrics)
+        with Presence(exchange):
+            if binding.rpc.server_streaming:
+                replies = bill.charged(asking.replies(binding, message, self._mesh, exchange.caller))
+                return await _streamed(exchange, binding, replies)
+            reply = await asking.reply(binding, message, self._mesh, exchange.caller)
+        bill.note(reply)
+        bill.charge()
+        return _whole(binding, reply)
 
     async def _fed(self, exchange: Exchange, binding: Binding, query: str) -> Response:
         """The reply to a body of many messages: JSON lines of any number, or a JSON array in a body of usual size."""
@@ -98,38 +118,11 @@ def _require_role(exchange: Exchange, binding: Binding) -> None:
 
 
 def _whole(binding: Binding, reply: Message) -> Response:
-    return Response(orjson.dumps(binding.reply(reply)), media_type="application/json", headers=_PRIVATE)
+    return Response(orjson.dumps(binding.reply(reply)), media_type="application/json", headers=PRIVATE)
 
 
-async def _streamed_lines(binding: Binding, replies: AsyncGenerator[Message, None], media_type: str) -> Response:
-    """A streamed RPC as JSON lines, one for each message, without members that say nothing."""
-    first = await anext(replies, None)
-    return StreamingResponse(_lines(binding, first, replies), media_type=media_type, headers=_PRIVATE)
+async def _streamed(exchange: Exchange, binding: Binding, replies: AsyncGenerator[Any, None]) -> Response:
+    def told(problem: Problem) -> bytes:
+        return exchange.form.error(problem, exchange.request_id)[0]
 
-
-async def _lines(
-    binding: Binding, first: Message | None, replies: AsyncGenerator[Message, None]
-) -> AsyncIterator[bytes]:
-    async with aclosing(replies):
-        if first is not None:
-            yield orjson.dumps(binding.reply(first, terse=True), option=orjson.OPT_APPEND_NEWLINE)
-            async for reply in replies:
-                yield orjson.dumps(binding.reply(reply, terse=True), option=orjson.OPT_APPEND_NEWLINE)
-
-
-async def _streamed(binding: Binding, replies: AsyncGenerator[Message, None]) -> Response:
-    """A streamed RPC as a JSON array, one element a message; its first message comes before the status does."""
-    first = await anext(replies, None)
-    return StreamingResponse(_array(binding, first, replies), media_type="application/json", headers=_PRIVATE)
-
-
-async def _array(
-    binding: Binding, first: Message | None, replies: AsyncGenerator[Message, None]
-) -> AsyncIterator[bytes]:
-    async with aclosing(replies):
-        yield b"["
-        if first is not None:
-            yield orjson.dumps(binding.reply(first))
-            async for reply in replies:
-                yield b",\n" + orjson.dumps(binding.reply(reply))
-        yield b"]\n"
+    return await streamed(binding, replies, exchange.headers, told)

@@ -70,6 +70,7 @@ async def run(config: Config) -> AsyncIterator[Running]:
             deadline_seconds=settings.request_timeout_seconds,
             admin_seconds=settings.admin_timeout_seconds,
             ready_seconds=settings.ready_timeout_seconds,
+            detours=settings.detours,
         )
         stack.push_async_callback(mesh.close)
         listener = stack.enter_context(_listen(settings.listen))
@@ -118,7 +119,7 @@ def edge(settings: GatewaySettings, mesh: Mesh, *, spans: Spans | None = None, a
         mesh=mesh,
         metrics=metrics,
         models=Models(mesh),
-        admin=Admin(rest, mesh, max_body_bytes=limit),
+        admin=Admin(rest, mesh, metrics, max_body_bytes=limit),
         rest=rest,
         direct=direct,
     )

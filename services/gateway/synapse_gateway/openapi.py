@@ -9,7 +9,9 @@ from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 from google.protobuf.descriptor import Descriptor, FieldDescriptor
 
+from synapse_gateway.asking import ROUTE, asks
 from synapse_gateway.lines import TYPES as LINES
+from synapse_gateway.streams import EVENTS
 from synapse_gateway.transcoding import Binding, RestMap
 
 try:
@@ -85,8 +87,10 @@ def _generating(vendor: str, summary: str, required: list[str]) -> dict[str, Any
 
 def _operation(binding: Binding, schemas: dict[str, Any]) -> dict[str, Any]:
     answer = _contents(binding.rpc.output_type, binding.response_body, schemas, many=binding.rpc.server_streaming)
+    if binding.rpc.server_streaming:
+        answer[EVENTS] = {"schema": answer["application/json"]["schema"]["items"]}
     made: dict[str, Any] = {
-        "tags": ["admin"],
+        "tags": [ROUTE if asks(binding) else "admin"],
         "operationId": f"{binding.rpc.containing_service.name}_{binding.rpc.name}_{binding.verb}",
         "summary": f"{binding.rpc.containing_service.name}.{binding.rpc.name}",
         "parameters": [

@@ -58,8 +58,10 @@ class GatewaySettings(Section):
     """Time for a whole request, a stream's end included."""
     admin_timeout_seconds: float = Field(default=30.0, gt=0)
     """Time for a request of the admin API."""
+    detours: bool = True
+    """Whether the llm-router is asked where no replica of the cache can be reached; otherwise that is a 503."""
     ready_timeout_seconds: float = Field(default=2.0, gt=0)
-    """How long /ready waits for the cache service."""
+    """How long /ready waits for the cache service, and then for the llm-router where `detours` is on."""
     ping_seconds: float = Field(default=15.0, gt=0)
     """A stream that is silent for so long gets a comment line, so that proxies keep it."""
     metrics_public: bool = True

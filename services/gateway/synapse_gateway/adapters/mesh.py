@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
-from contextlib import suppress
+from contextlib import aclosing, suppress
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 import grpc
@@ -14,6 +14,7 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 from synapse.cache.v1 import cache_pb2
 from synapse.embed.v1 import embed_pb2
 from synapse.router.v1 import router_pb2
+from synapse_gateway.adapters import detour
 from synapse_gateway.adapters.meeting import KEYS
 from synapse_gateway.ports import Caller
 from synapse_runtime.channel import CallMetadata, open_channel
@@ -40,16 +41,24 @@ class GrpcMesh:
     """The services behind the gateway, each over one channel.
 
     `deadline_seconds` bounds generating and embedding, `admin_seconds` everything else. A service that cannot be
-    reached is tried again twice, within a quarter of a second; what a service said itself is never asked again.
+    reached is tried again twice, within a quarter of a second; what a service said itself is never asked again. With
+    `detours`, the router answers what no cache could be reached for.
     """
 
     def __init__(
-        self, mesh: MeshSettings, *, deadline_seconds: float, admin_seconds: float, ready_seconds: float
+        self,
+        mesh: MeshSettings,
+        *,
+        deadline_seconds: float,
+        admin_seconds: float,
+        ready_seconds: float,
+        detours: bool = True,
     ) -> None:
         self._metadata = CallMetadata(mesh)
         self._deadline = deadline_seconds
         self._admin = admin_seconds
         self._ready = ready_seconds
+        self._detours = detours
         targets = {_CACHE: mesh.cache_target, _EMBED: mesh.embed_target, _ROUTER: mesh.router_target}
         self._channels = {
             service.full_name: open_channel(target, retries=False, tls=mesh.tls, keys=KEYS)
@@ -60,7 +69,8 @@ class GrpcMesh:
         self._embed = self._callable(_EMBED.methods_by_name["Embed"])
         self._rerank = self._callable(_EMBED.methods_by_name["Rerank"])
         library: Any = health_pb2_grpc.HealthStub
-        self._health = library(self._channels[_CACHE.full_name])
+        answering = (_CACHE, _ROUTER) if detours else (_CACHE,)
+        self._health = [library(self._channels[service.full_name]) for service in answering]
 
     async def close(self) -> None:
         """Close the channels."""
@@ -68,15 +78,37 @@ class GrpcMesh:
             await channel.close(None)
 
     async def generate(self, request: cache_pb2.GenerateRequest, caller: Caller) -> cache_pb2.GenerateResponse:
-        """A whole answer from the cache service."""
+        """A whole answer from the cache service, or from the router where no cache can be reached."""
         metadata = self._of(caller)
-        return await _reached("cache", lambda: self._generate(request, timeout=self._deadline, metadata=metadata))
+        try:
+            return await _reached("cache", lambda: self._generate(request, timeout=self._deadline, metadata=metadata))
+        except SynapseError as error:
+            if not self._detours or not detour.may_detour(request, error):
+                raise
+        asked = router_pb2.GenerateRequest(request=request.request)
+        call = self._callable(_ROUTER.methods_by_name["Generate"])
+        return detour.whole(await _reached("router", lambda: call(asked, timeout=self._deadline, metadata=metadata)))
 
-    def stream_generate(
+    async def stream_generate(
         self, request: cache_pb2.StreamGenerateRequest, caller: Caller
     ) -> AsyncGenerator[cache_pb2.StreamGenerateResponse, None]:
-        """A streamed answer from the cache service."""
-        return self._streamed("cache", self._stream, request, caller)
+        """A streamed answer from the cache service, or from the router where no cache can be reached."""
+        begun = False
+        try:
+            async with aclosing(self._streamed("cache", self._stream, request, caller)) as replies:
+                async for reply in replies:
+                    begun = True
+                    yield reply
+        except SynapseError as error:
+            if begun or not self._detours or not detour.may_detour(request, error):
+                raise
+        else:
+            return
+        asked = router_pb2.StreamGenerateRequest(request=request.request)
+        call = self._callable(_ROUTER.methods_by_name["StreamGenerate"])
+        async with aclosing(self._streamed("router", call, asked, caller)) as events:
+            async for reply in detour.streamed(events):
+                yield reply
 
     async def embed(self, request: embed_pb2.EmbedRequest, caller: Caller) -> embed_pb2.EmbedResponse:
         """Vectors from the embed service."""
@@ -129,12 +161,13 @@ class GrpcMesh:
         return reply
 
     async def ready(self) -> bool:
-        """Whether the cache service says that it serves."""
-        try:
-            reply = await self._health.Check(health_pb2.HealthCheckRequest(service=""), timeout=self._ready)
-        except grpc.aio.AioRpcError:
-            return False
-        return bool(reply.status == health_pb2.HealthCheckResponse.SERVING)
+        """Whether the cache service says that it serves, or the router where that may answer in its place."""
+        for health in self._health:
+            with suppress(grpc.aio.AioRpcError):
+                reply = await health.Check(health_pb2.HealthCheckRequest(service=""), timeout=self._ready)
+                if reply.status == health_pb2.HealthCheckResponse.SERVING:
+                    return True
+        return False
 
     def _callable(self, method: MethodDescriptor) -> Callable[..., Any]:
         channel = self._channels[method.containing_service.full_name]
@@ -215,7 +248,7 @@ def _unreached(error: grpc.aio.AioRpcError) -> bool:
 def _own(name: str, error: grpc.aio.AioRpcError) -> SynapseError:
     if _unreached(error):
         message = f"The {name} service cannot be reached at the moment."
-        return Unavailable(message, reason="UNREACHABLE", retry_after_seconds=_RETRY_AFTER_SECONDS)
+        return Unavailable(message, reason=detour.UNREACHABLE, retry_after_seconds=_RETRY_AFTER_SECONDS)
     return from_rpc_error(error)
 
 
