@@ -1,7 +1,8 @@
 """Asks Synapse a question twice over gRPC, streamed: the second answer comes from the cache.
 
-pip install synapse-protos
-python stream.py --model gpt-4o-mini "What is the capital of France?"
+It needs the wheel synapse-protos (docs/clients.md).
+
+    python stream.py --model gpt-4o-mini "What is the capital of France?"
 """
 
 from __future__ import annotations
@@ -53,10 +54,11 @@ def explain(error: grpc.RpcError) -> str:
 
 
 def main() -> None:
+    """Ask as the command line says."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("question")
     parser.add_argument("--model", required=True)
-    parser.add_argument("--address", default=os.environ.get("SYNAPSE_GRPC", "localhost:50050"), help="host:port of Envoy")
+    parser.add_argument("--address", default=os.environ.get("SYNAPSE_GRPC", "localhost:50050"), help="of Envoy")
     parser.add_argument("--key", default=os.environ.get("SYNAPSE_API_KEY", ""))
     parser.add_argument("--ca", type=Path, help="PEM file of who signed Envoy's certificate; without it, plain text")
     given = parser.parse_args()
