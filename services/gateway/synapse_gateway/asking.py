@@ -55,23 +55,29 @@ class Bill:
     def __init__(self, account: Account, metrics: Metrics) -> None:
         self._account = account
         self._metrics = metrics
-        self._is_free = False
+        self._outcome: outcome_pb2.Outcome | None = None
+        self._is_answered = False
         self._tokens = 0
 
     def note(self, message: Any) -> None:
         """Read what a reply, or one message of it, tells of cost."""
         if isinstance(message, _TELLING) and message.HasField("outcome"):
-            self._told(message.outcome)
+            self._outcome = message.outcome
         if isinstance(message, _EVENTFUL):
+            self._is_answered |= bool(message.events)
             self._tokens = max([self._tokens, *(event.usage.total_tokens for event in message.events)])
         elif isinstance(message, _WHOLE):
+            self._is_answered = message.HasField("generation")
             self._tokens = message.generation.usage.total_tokens
         elif isinstance(message, _COUNTED):
             self._tokens = message.token_count
 
     def charge(self) -> None:
-        """Charge what was noted."""
-        if not self._is_free:
+        """Charge what was noted, and count what the cache did unless it was a mere preview."""
+        told = self._outcome
+        if told is not None and self._is_answered:
+            self._metrics.outcome(told)
+        if told is None or not (outcomes.is_hit(told) or told.collapsed):
             self._account.meter.used(self._tokens, time.monotonic())
 
     async def charged(self, messages: AsyncGenerator[Any, None]) -> AsyncGenerator[Any, None]:
@@ -83,10 +89,6 @@ class Bill:
                     yield message
         finally:
             self.charge()
-
-    def _told(self, outcome: outcome_pb2.Outcome) -> None:
-        self._metrics.outcome(outcome)
-        self._is_free = outcomes.is_hit(outcome) or outcome.collapsed
 
 
 _TELLING = (cache_pb2.GenerateResponse, cache_pb2.StreamGenerateResponse)

@@ -30,6 +30,7 @@ _EMBED = embed_pb2.DESCRIPTOR.services_by_name["EmbedService"]
 _ROUTER = router_pb2.DESCRIPTOR.services_by_name["RouterService"]
 SERVICES = (_CACHE, _EMBED, _ROUTER)
 """The services that the gateway reaches."""
+_GENERATE = "Generate"
 
 _STATUS_DETAILS = "grpc-status-details-bin"
 _RETRY_PAUSES_SECONDS = (0.05, 0.15)
@@ -140,7 +141,8 @@ class GrpcMesh:
     async def invoke(self, method: MethodDescriptor, request: Message, caller: Caller) -> Message:
         """The reply of any unary method."""
         call, metadata = self._callable(method), self._of(caller)
-        return await _reached(_name(method), lambda: call(request, timeout=self._admin, metadata=metadata))
+        patience = self._deadline if method.name == _GENERATE else self._admin
+        return await _reached(_name(method), lambda: call(request, timeout=patience, metadata=metadata))
 
     def invoke_streamed(
         self, method: MethodDescriptor, request: Message, caller: Caller
