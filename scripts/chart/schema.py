@@ -62,6 +62,12 @@ _BY_PATH: dict[str, Schema] = {
     "embeddings.bundled.dimension": {"type": "integer", "minimum": 1},
     "embeddings.bundled.networkPolicy.downloadPorts": _list({"type": "integer"}),
     "embeddings.external.type": _choice("tei", "triton", "openai"),
+    "envoy.concurrency": {"type": "integer", "minimum": 1},
+    "envoy.rateLimit.requestsPerSecond": {
+        "type": ["number", "string"],
+        "minimum": 0,
+        "pattern": r"^([0-9]+(\.[0-9]+)?)?$",
+    },
     "fullnameOverride": {"type": "string", "pattern": "^([a-z]([-a-z0-9]*[a-z0-9])?)?$"},
     "gateway.config.maxConcurrentRequests": {"type": "integer", "minimum": 1},
     "gateway.config.rateLimitRps": {"type": "number", "minimum": 0},

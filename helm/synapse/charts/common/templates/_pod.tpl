@@ -17,7 +17,7 @@ Pods and containers under the restricted pod security standard.
                              "args" (list; optional) "command" (list; optional)
                              "ports" (dict name -> number) "env" (text; optional) "mounts" (text; optional)
                              "probes" (text; optional) "resources" (dict; optional, default values.resources)
-                             "preStop" 5  seconds of sleep before SIGTERM (optional; needs `sleep` in the image)
+                             "preStop" 5  seconds of sleep before SIGTERM (optional; needs `sleep` in the image), or a command
                            -> one list item. It adds the mount of /tmp, extraEnv, extraVolumeMounts, security context.
   synapse.serviceContainer the same for our own services: adds env and mounts that all of them have, and preStop 5
   synapse.podSecurityContext, synapse.containerSecurityContext
@@ -92,7 +92,7 @@ Pods and containers under the restricted pod security standard.
   lifecycle:
     preStop:
       exec:
-        command: ["sleep", {{ . | toString | quote }}]
+        command: {{ ternary . (list "sleep" (toString .)) (kindIs "slice" .) | toJson }}
   {{- end }}
   {{- with (default .values.resources .resources) }}
   resources:
