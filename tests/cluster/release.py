@@ -146,13 +146,18 @@ def installed(folder: Path) -> Iterator[Release]:
 
 
 def _settle(release: Release) -> None:
-    """Wait until every gateway knows every replica of the cache, so that equal questions meet at once."""
-    row, deadline = 0, time.monotonic() + READY_SECONDS
-    while row < _SETTLED_ROW:
-        assert time.monotonic() < deadline, release.cluster.logs("app.kubernetes.io/component=gateway")[-3000:]
+    """Wait until every gateway and every Envoy knows the replicas behind it, so that equal questions meet at once."""
+    door = f"http://{release.cluster.forward(f'svc/{release.full}-envoy', 50050)}/api/v1/stats"
+
+    def both_know() -> bool:
         text = f"Is number {uuid4().hex} settled?"
         pair = [release.ask(text, "settling").headers.get("x-synapse-cache-status", "") for _ in range(2)]
-        row = row + 1 if pair == ["MISS", "HIT-L1"] else 0
+        return pair == ["MISS", "HIT-L1"] and httpx.get(door, headers=release.headers).status_code == 200
+
+    row, deadline = 0, time.monotonic() + READY_SECONDS
+    while row < _SETTLED_ROW:
+        assert time.monotonic() < deadline, release.cluster.logs("app.kubernetes.io/name=synapse")[-5000:]
+        row = row + 1 if both_know() else 0
 
 
 def beside(release: Release, name: str, folder: Path, values: Mapping[str, Any]) -> Release:
