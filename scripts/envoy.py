@@ -56,8 +56,8 @@ def encoded(content: bytes) -> str:
     return "\n".join(textwrap.wrap(base64.b64encode(content).decode(), 120)) + "\n"
 
 
-def rendered(helm: str) -> str:
-    """envoy.yaml as the chart's templates make it of envoy/local.yaml; SystemExit with helm's words where it fails."""
+def rendered(helm: str, values: Path = VALUES) -> str:
+    """envoy.yaml as the chart's templates make it of `values`; SystemExit with helm's words where it fails."""
     with tempfile.TemporaryDirectory() as folder:
         chart = Path(folder)
         (chart / "templates").mkdir()
@@ -65,7 +65,7 @@ def rendered(helm: str) -> str:
         for template in TEMPLATES.glob("_bootstrap*.tpl"):
             shutil.copy(template, chart / "templates")
         (chart / "templates/envoy.yaml").write_text('{{ include "synapse.envoy.bootstrap" .Values }}\n')
-        command = [helm, "template", "local", folder, "--values", str(VALUES)]
+        command = [helm, "template", "local", folder, "--values", str(values)]
         done = subprocess.run(command, capture_output=True, text=True, timeout=HELM_SECONDS, check=False)
     if done.returncode:
         raise SystemExit(done.stderr)
