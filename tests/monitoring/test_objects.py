@@ -12,6 +12,8 @@ from tests.monitoring.sources import dashboard
 
 KEY = ("providers.openai.apiKey", "sk")
 ON = ("monitoring.serviceMonitor.enabled", "true")
+SERVICES = {"gateway", "proxy", "embeddings", "llm-router"}
+WITHOUT_ENVOY = ("envoy.enabled", "false")
 TEI = (("embeddings.bundled.model", "BAAI/bge-m3"), ("embeddings.bundled.dimension", "1024"))
 
 
@@ -37,19 +39,17 @@ def test_nothing_is_made_unless_it_is_asked_for() -> None:
 
 
 def test_every_service_is_scraped() -> None:
-    assert set(monitors(with_values(KEY, ON))) == {"gateway", "proxy", "embeddings", "llm-router"}
+    assert set(monitors(with_values(KEY, ON, WITHOUT_ENVOY))) == SERVICES
 
 
 def test_a_server_of_models_is_scraped_where_there_is_one() -> None:
-    assert set(monitors(with_values(KEY, ON, *TEI))) == {
-        *("gateway", "proxy", "embeddings", "llm-router"),
-        "embeddings-tei",
-    }
+    assert set(monitors(with_values(KEY, ON, WITHOUT_ENVOY, *TEI))) == {*SERVICES, "embeddings-tei"}
 
 
 def test_envoy_is_scraped_where_there_is_one() -> None:
-    made = monitors(with_values(KEY, ON, ("envoy.enabled", "true")))
-    assert made["envoy"]["spec"]["endpoints"][0]["path"] == "/stats/prometheus"
+    made = with_values(KEY, ON, ("envoy.enabled", "true"))
+    assert set(monitors(made)) == {*SERVICES, "envoy"}
+    assert monitors(made)["envoy"]["spec"]["endpoints"][0]["path"] == "/stats/prometheus"
 
 
 def test_a_monitor_is_as_the_values_say() -> None:
