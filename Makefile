@@ -54,6 +54,8 @@ check: $(DEV) ## style, types, walls, protos, lock file
 	$(BIN)/python scripts/breaking.py
 	$(BIN)/python scripts/protos.py --check
 	$(BIN)/python scripts/reference.py --check
+	$(BIN)/python -m scripts.chart --check
+	$(BIN)/python scripts/envoy.py --check
 	$(UV) lock --check --quiet
 
 fix: $(DEV) ## mend what the tools can mend
@@ -64,8 +66,10 @@ fix: $(DEV) ## mend what the tools can mend
 protos: $(DEV) ## write the Python stubs of protos/ anew
 	$(BIN)/python scripts/protos.py
 
-reference: $(DEV) ## write docs/reference.md anew from the settings and metrics
+reference: $(DEV) ## write anew what is made of the code and the values: docs/reference.md, the chart's README and schema
 	$(BIN)/python scripts/reference.py
+	$(BIN)/python -m scripts.chart
+	$(BIN)/python scripts/envoy.py
 
 bench: $(DEV) ## measure ours beside the floors of the same run
 	$(BIN)/python -m tests.bench $(ARGS)
