@@ -1,4 +1,4 @@
-"""A running mesh whose four services a real Prometheus scrapes, as in Kubernetes: with labels of pods laid over them."""
+"""A running mesh whose services a real Prometheus scrapes as in Kubernetes: with labels of pods laid over them."""
 
 from __future__ import annotations
 
