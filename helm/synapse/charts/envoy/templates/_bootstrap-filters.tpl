@@ -97,7 +97,8 @@ virtual_hosts:
       retry_on: unavailable,connect-failure,refused-stream,reset-before-request
       num_retries: {{ .retries | int }}
       retry_back_off: {base_interval: 0.05s, max_interval: 0.5s}
-      host_selection_retry_max_attempts: 3
+      # The next places on the ring of hashes are often the same replica.
+      host_selection_retry_max_attempts: 20
       retry_host_predicate:
         - name: envoy.retry_host_predicates.previous_hosts
           typed_config:
@@ -111,13 +112,13 @@ virtual_hosts:
             "@type": type.googleapis.com/envoy.extensions.filters.http.ext_authz.v3.ExtAuthzPerRoute
             disabled: true
       # It tells of what happens, and often nothing does.
-      - match: {path: /synapse.cache.v1.CacheService/WatchInvalidations}
+      - match: {path: /synapse.cache.v1.CacheService/WatchInvalidations, grpc: {}}
         route:
           {{- include "synapse.envoy.action" (dict "cluster" "cache" "idle" 3600 "whole" 0) | nindent 10 }}
       {{- $idle := .timeouts.idleSeconds }}
       {{- $whole := .timeouts.requestSeconds }}
       {{- range list (list "synapse.cache.v1.CacheService" "cache") (list "synapse.embed.v1.EmbedService" "embed") (list "synapse.router.v1.RouterService" "router") }}
-      - match: {prefix: /{{ first . }}/}
+      - match: {prefix: /{{ first . }}/, grpc: {}}
         route:
           {{- include "synapse.envoy.action" (dict "cluster" (last .) "idle" $idle "whole" $whole) | nindent 10 }}
       {{- end }}
@@ -198,5 +199,5 @@ and_filter: {filters: [{header_filter: {header: {name: content-type, string_matc
 {{- end -}}
 
 {{- define "synapse.envoy.isRest" -}}
-or_filter: {filters: [{header_filter: {header: {name: content-type, string_match: {prefix: application/grpc}, invert_match: true}}}, {header_filter: {header: {name: x-envoy-original-path, present_match: true}}}]}
+or_filter: {filters: [{header_filter: {header: {name: content-type, string_match: {prefix: application/grpc}, invert_match: true, treat_missing_header_as_empty: true}}}, {header_filter: {header: {name: x-envoy-original-path, present_match: true}}}]}
 {{- end -}}
