@@ -113,7 +113,7 @@ def _port(options: Options, user: Sections) -> Finding:
 def _dependencies(
     options: Options, user: Sections, environ: Mapping[str, str], state: StateFolder
 ) -> Iterator[Finding]:
-    ports = Ports.free()
+    ports = Ports.of(user)
     routes = plan.make_routes(options, user, environ, ports)
     secrets = plan.Secrets(api_key="", mesh="", valkey="none")
     layers = plan.make_layers(options, user, routes=routes, ports=ports, secrets=secrets, state=state)

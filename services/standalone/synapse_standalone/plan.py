@@ -33,7 +33,7 @@ class Secrets:
 
 @dataclass(frozen=True, slots=True)
 class Ports:
-    """Where everything but the gateway listens on 127.0.0.1."""
+    """Where everything but the gateway listens, always on 127.0.0.1."""
 
     cache: int
     cache_probes: int
@@ -45,9 +45,15 @@ class Ports:
     llama: int
 
     @classmethod
-    def free(cls) -> Ports:
-        """Ports that nothing uses now."""
-        return cls(*free_ports(len(fields(cls))))
+    def of(cls, user: Sections) -> Ports:
+        """Those that the user's configuration names, and for the rest ports that nothing uses now."""
+        free = cls(*free_ports(len(fields(cls))))
+        named = {
+            f"{section}{suffix}": str(user.get(section, {}).get(key, "")).rpartition(":")[2]
+            for section in ("cache", "embed", "router")
+            for key, suffix in (("listen", ""), ("probes", "_probes"))
+        }
+        return replace(free, **{name: int(port) for name, port in named.items() if port.isdecimal() and int(port)})
 
 
 @dataclass(frozen=True, slots=True)

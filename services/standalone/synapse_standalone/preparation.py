@@ -20,7 +20,7 @@ def prepare(options: Options, environ: Mapping[str, str], state: StateFolder) ->
     user = read_config(options, environ).sections
     host, port = plan.gateway_address(options, user)
     require_port(host, port)
-    ports = Ports.free()
+    ports = Ports.of(user)
     routes = plan.make_routes(options, user, environ, ports)
     secrets = _secrets(environ, user, state)
     layers = plan.make_layers(options, user, routes=routes, ports=ports, secrets=secrets, state=state)

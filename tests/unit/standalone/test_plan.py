@@ -44,6 +44,12 @@ def parts(made: dict[str, dict[str, Any]], small_model: Path | None = None) -> d
     return {part.name: part for part in made_parts}
 
 
+def test_ports_that_the_user_names_are_kept_and_the_rest_are_free() -> None:
+    named = Ports.of({"cache": {"listen": "127.0.0.1:50051"}, "router": {"probes": "0.0.0.0:9053"}, "embed": {}})
+    assert (named.cache, named.router_probes) == (50051, 9053)
+    assert len({named.cache_probes, named.embed, named.embed_probes, named.router, named.valkey, named.llama}) == 6
+
+
 @pytest.mark.parametrize(
     ("options", "user", "environ"),
     [
