@@ -28,6 +28,8 @@ from tests.support.redis_servers import RedisServer
 PACKAGES = {service: f"synapse_{service.replace('-', '_')}" for service in images.SERVICES}
 HEAVIEST_MB = {"gateway": 100, "cache": 400, "embed": 430, "llm-router": 100}
 """What an image may add to its base, in MB."""
+PROMPT_SECONDS = 8
+"""In which an idle service ends, on a machine that is busy with other things; far less than its drain."""
 BUILDERS = ("gcc", "cc", "c++", "make", "ld", "pip", "pip3", "uv")
 each_service = pytest.mark.parametrize("service", images.SERVICES)
 
@@ -144,7 +146,7 @@ def written(folder: Path, service: str) -> tuple[dict[Path, str], str]:
         "cache": {"listen": address[2], "probes": address[0], "data_dir": "/var/lib/synapse", "vectors": "memory"},
         "embed": {"listen": address[3], "probes": address[0], "provider": "bundled"},
         "router": {"listen": address[4], "probes": address[0]},
-        "mesh": {"secret": "a secret of at least thirty-two bytes", "drain_seconds": 5},
+        "mesh": {"secret": "a secret of at least thirty-two bytes", "drain_seconds": 30},
     }
     file = folder / "config.json"
     file.write_text(json.dumps(sections))
@@ -178,7 +180,7 @@ def test_it_starts_with_a_root_that_it_cannot_write_and_ends_on_sigterm(
         assert container.first.uids().real == 10001
         begun = time.monotonic()
         assert container.terminate() == 0
-        assert time.monotonic() - begun < 2
+        assert time.monotonic() - begun < PROMPT_SECONDS
 
 
 @each_service
