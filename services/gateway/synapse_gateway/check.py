@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import re
 
 import orjson
 from google.protobuf import any_pb2
@@ -19,7 +20,8 @@ PATH = "/check"
 """What Envoy puts before the path of the call that it asks about."""
 TENANT_KEY, SUBJECT_KEY = "x-synapse-tenant", "x-synapse-subject"
 _REASON = "INVALID_API_KEY"
-_GRPC = b"application/grpc"
+_RPC = re.compile(r"/check/[\w.]+\.\w+/\w+")
+"""Paths of gRPC calls, `/package.Service/Method`; REST has none like that before Envoy transcodes it."""
 _TEXT = (b"content-type", b"text/plain; charset=utf-8")
 
 
@@ -28,6 +30,8 @@ class Check:
 
     200 carries the caller's signed identity, which goes on with the call, and the key's tenant and name, for limits.
     A refusal is worded for the caller: a text with the status's details for gRPC, a google.rpc.Status in JSON for REST.
+    Which it is says the path: were Envoy to pass on the media type of a gRPC call, its question would be a gRPC call to
+    itself, and it would take its own 200 with "unavailable" inside, when no gateway answers, for ours.
     """
 
     def __init__(self, keys: KeyRing, signer: TokenSigner, metrics: Metrics) -> None:
@@ -45,7 +49,7 @@ class Check:
             identity = self._keys.account(headers).identity
         except Problem as problem:
             self._metrics.error(problem.fault)
-            await _refuse(send, problem, grpc=headers.get(b"content-type", b"").startswith(_GRPC))
+            await _refuse(send, problem, grpc=_RPC.fullmatch(scope["path"]) is not None)
             return
         facts = {METADATA_KEY: self._signer.token(identity), TENANT_KEY: identity.tenant, SUBJECT_KEY: identity.subject}
         await _reply(send, 200, b"", [(name.encode(), _plain(value)) for name, value in facts.items()])

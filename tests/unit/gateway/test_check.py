@@ -43,7 +43,7 @@ async def test_a_callers_own_identity_header_counts_for_nothing() -> None:
 
 
 async def test_a_refusal_of_grpc_is_a_text_with_the_statuss_details() -> None:
-    reply = await asked({"authorization": "Bearer sk-b", "content-type": "application/grpc+proto"})
+    reply = await asked({"authorization": "Bearer sk-b"})
     packed = reply.headers["grpc-status-details-bin"]
     status = status_pb2.Status.FromString(base64.b64decode(packed + "=" * (-len(packed) % 4)))
     info = error_details_pb2.ErrorInfo()
@@ -53,7 +53,7 @@ async def test_a_refusal_of_grpc_is_a_text_with_the_statuss_details() -> None:
 
 
 async def test_a_refusal_of_rest_is_a_status_in_json() -> None:
-    reply = await asked({"content-type": "application/json"})
+    reply = await asked({}, "/check/api/v1/thresholds/tenants/a.b/c")
     assert (reply.status_code, reply.headers["www-authenticate"]) == (401, "Bearer")
     assert reply.json()["code"] == 16
     assert reply.json()["details"][0]["reason"] == "INVALID_API_KEY"

@@ -13,7 +13,8 @@ What happens to a request on its way, and where it goes. All take the dict of sy
     failure_mode_allow: false
     status_on_error: {code: ServiceUnavailable}
     allowed_headers:
-      patterns: [{exact: authorization}, {exact: x-api-key}, {exact: content-type}]
+      # Never content-type: the question about a gRPC call would be a gRPC call, and Envoy's own 503 to it a 200.
+      patterns: [{exact: authorization}, {exact: x-api-key}]
     http_service:
       server_uri:
         uri: {{ printf "%s://%s:%v" (ternary "https" "http" (not (empty .mesh))) .services.check.host .services.check.port }}
