@@ -129,18 +129,25 @@ class MeshProcess:
         return process.pid
 
     def wait_until_back(self, name: str, *, killed: int) -> None:
-        """Wait until the supervisor has started a part again and the gateway says that it is ready."""
+        """Wait until the supervisor has started a part again and the gateway reaches the cache."""
         deadline = time.monotonic() + READY_SECONDS
         while time.monotonic() < deadline:
-            if self._runs_anew(name, killed) and self.is_ready():
+            if self._runs_anew(name, killed) and self.is_ready() and self._answers("/api/v1/stats"):
                 return
             time.sleep(0.05)
         raise RuntimeError(f"{name} did not come back:\n{self.logs()}")
 
     def is_ready(self) -> bool:
         """What /ready says."""
+        return self._answers("/ready")
+
+    def _answers(self, path: str) -> bool:
+        """Whether a request with the admin's key is answered with 200."""
+        headers = {"authorization": f"Bearer {self.endpoint.key}"}
         try:
-            with urllib.request.urlopen(f"{self.endpoint.url}/ready", timeout=5) as reply:
+            with urllib.request.urlopen(
+                urllib.request.Request(f"{self.endpoint.url}{path}", headers=headers), timeout=5
+            ) as reply:
                 return bool(reply.status == 200)
         except (urllib.error.URLError, OSError):
             return False
