@@ -102,7 +102,7 @@ tracing:
         trace_id: "%TRACE_ID%"
         http: "%PROTOCOL%"
         method: "%REQ(:METHOD)%"
-        path: "%PATH(NQ:ORIG)%"
+        path: "%PATH(NQ:ORIG_OR_PATH)%"
         rpc: "%PATH(NQ:PATH)%"
         code: "%RESPONSE_CODE%"
         grpc_status: "%GRPC_STATUS%"
