@@ -35,7 +35,6 @@ codec_type: AUTO
 use_remote_address: true
 generate_request_id: true
 preserve_external_request_id: true
-preserve_external_request_id: true
 always_set_request_id_in_response: true
 normalize_path: true
 merge_slashes: true
