@@ -13,6 +13,7 @@ import json
 import os
 import subprocess
 import sys
+import urllib.request
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from copy import deepcopy
@@ -21,8 +22,8 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-
 from scripts import envoy as chart
+
 from tests.support import helm, parts
 from tests.support.mesh import free_port
 
@@ -50,9 +51,16 @@ class Envoy:
         """The lines of its access log."""
         return [json.loads(line) for line in self.log.read_text().splitlines() if line.startswith("{")]
 
+    def active(self) -> int:
+        """Requests under way."""
+        asked = f"http://127.0.0.1:{self.admin_port}/stats?filter=^http.door.downstream_rq_active$"
+        with urllib.request.urlopen(asked, timeout=RUN_SECONDS) as reply:
+            return int(reply.read().rpartition(b":")[2])
+
     def drain(self, seconds: int) -> subprocess.Popen[bytes]:
-        """Begin what a pod does before it ends; it returns once no request is under way."""
-        return subprocess.Popen(["bash", str(DRAIN), str(seconds), str(self.admin_port)], stdin=subprocess.DEVNULL)
+        """Begin what a pod does before it ends; the process ends once no request is under way."""
+        environment = {**os.environ, "SYNAPSE_ENVOY_ADMIN": str(self.admin_port), "SYNAPSE_ENVOY_PAUSE": "0.2"}
+        return subprocess.Popen(["bash", str(DRAIN), str(seconds)], stdin=subprocess.DEVNULL, env=environment)
 
 
 def binary() -> Path:
@@ -91,14 +99,20 @@ def refusal(config: Path) -> str:
 
 
 @contextmanager
-def running_envoy(folder: Path, changes: Mapping[str, Any]) -> Iterator[Envoy]:
-    """An Envoy on free ports, with `changes` laid over envoy/local.yaml, from when it is ready until the block ends."""
+def running_envoy(
+    folder: Path, changes: Mapping[str, Any], *, beside: Mapping[str, Any] | None = None
+) -> Iterator[Envoy]:
+    """An Envoy on free ports, with `changes` laid over envoy/local.yaml, from when it is ready until the block ends.
+
+    `beside` is merged into what Envoy reads.
+    """
     folder.mkdir(exist_ok=True)
     door, metrics, admin = free_port(), free_port(), free_port()
     ports = {"listen": {"port": door}, "metrics": {"port": metrics}, "admin": admin}
     config = configuration(folder, laid_over(ports, changes))
     log, url = folder / "envoy.log", f"http://127.0.0.1:{metrics}"
     command = [program(), "-c", str(config), "--use-dynamic-base-id", "--concurrency", "1", "--log-level", "warning"]
+    command += ["--file-flush-interval-msec", "50", "--config-yaml", json.dumps(beside or {})]
     with parts.child(command, log, healthy=f"{url}/ready", seconds=START_SECONDS, env=os.environ):
         yield Envoy(f"127.0.0.1:{door}", url, admin, log)
 
