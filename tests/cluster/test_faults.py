@@ -30,11 +30,11 @@ def test_a_wrong_redis_still_serves(astray: Release, namespace: str) -> None:
     astray.cluster.wait_ready(*targets, seconds=READY_SECONDS)
     for _ in range(2):
         reply = astray.ask("Is anybody there?", namespace)
-        assert reply.status_code == 200
+        assert reply.status_code == 200, reply.text
         assert reply.json()["choices"][0]["message"]["content"] == "You said: Is anybody there?"
     ping = astray.cluster.exec(targets[0], ["sh", "-c", "redis-cli -u $REDIS_URL ping"])
     assert ping.status != 0
-    assert "nowhere" in ping.output
+    assert "nowhere" in ping.output, ping.output
 
 
 def test_a_missing_key_keeps_the_pod_from_starting_and_says_so(release: Release, tmp_path: Path) -> None:

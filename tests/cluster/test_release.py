@@ -10,6 +10,7 @@ import httpx
 
 from tests.cluster.release import LLM_MODEL, Release
 from tests.support.cluster.environment import quantity
+from tests.support.cluster.manifests import Object
 
 
 def test_a_repeated_question_is_answered_from_the_cache(release: Release, namespace: str) -> None:
@@ -76,18 +77,19 @@ def test_nothing_was_started_twice(release: Release) -> None:
 def test_every_pod_fits_into_the_memory_it_asks_for(
     release: Release, record_property: Callable[[str, object], None]
 ) -> None:
-    found = {}
-    for pod in release.cluster.pods("app.kubernetes.io/name=synapse"):
+    selector, found = "app.kubernetes.io/name=synapse", {}
+    held = release.cluster.memory(selector)
+    for pod in release.cluster.pods(selector):
         kind, name = pod["owner"].split("/")
-        for spec, run in zip(_containers(release, kind, name), pod["containers"], strict=True):
-            found[pod["name"]] = (run["own"], quantity(spec["resources"]["requests"]["memory"]))
-    for name, (own, asked) in found.items():
-        record_property(name, f"{own / 2**20:.0f} of {asked / 2**20:.0f} MiB")
-    assert not {name: sizes for name, sizes in found.items() if sizes[0] > sizes[1]}
-    assert len(found) >= 7
+        for spec in _containers(release, kind, name):
+            run = f"{pod['name']}/{spec['name']}"
+            found[run] = (held.get(run, 0), quantity(spec["resources"]["requests"]["memory"]))
+            record_property(run, f"{found[run][0] / 2**20:.0f} of {found[run][1] / 2**20:.0f} MiB")
+    assert not {run: sizes for run, sizes in found.items() if sizes[0] > sizes[1]}
+    assert len(found) >= 9
 
 
-def _containers(release: Release, kind: str, name: str) -> list[dict[str, dict[str, dict[str, str]]]]:
+def _containers(release: Release, kind: str, name: str) -> list[Object]:
     wanted = release.object(kind, name)
     spec = wanted["spec"] if kind == "Pod" else wanted["spec"]["template"]["spec"]
     return list(spec["containers"])

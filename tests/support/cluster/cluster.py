@@ -20,7 +20,7 @@ from tests.support.cluster import images as image_map
 from tests.support.cluster.manifests import Object, is_hook, key_of, parse
 
 READY_SECONDS = 60.0
-POLL_SECONDS = 0.05
+POLL_SECONDS = 0.1
 ANSWER_SECONDS = 60.0
 STOP_SECONDS = 10.0
 _ROOT = parts.ROOT
@@ -158,6 +158,10 @@ class Cluster:
     def pods(self, target: str = "") -> list[dict[str, Any]]:
         """What there is to say about the pods of a workload or Service, of labels (name=value), or about all."""
         return list(self.call("pods", target=target, namespace=self.namespace))
+
+    def memory(self, target: str = "") -> dict[str, int]:
+        """Bytes that each running container holds for itself, by pod/container; targets as for `pods`."""
+        return dict(self.call("memory", target=target, namespace=self.namespace))
 
     def logs(self, target: str = "") -> str:
         """What the containers wrote, those of pods that are gone among them; targets as for `pods`."""

@@ -17,7 +17,7 @@ from typing import Any
 
 from tests.support.cluster import linux
 from tests.support.cluster.images import Image
-from tests.support.cluster.manifests import SHORT_NAMES, Key, key_from, selects
+from tests.support.cluster.manifests import SHORT_NAMES, key_from, selects
 from tests.support.cluster.pods import Pod
 from tests.support.cluster.world import World
 
@@ -67,6 +67,10 @@ class Node:
     async def do_pods(self, target: str, namespace: str) -> list[dict[str, Any]]:
         return [pod.told() for pod in self._pods(target, namespace)]
 
+    async def do_memory(self, target: str, namespace: str) -> dict[str, int]:
+        runs = [(pod, run) for pod in self._pods(target, namespace) for run in pod.containers if run.process]
+        return {f"{pod.name}/{run.name}": run.process.memory() for pod, run in runs if run.process}
+
     async def do_logs(self, target: str, namespace: str) -> dict[str, str]:
         runs = [(pod, one) for pod in self._with_gone(target, namespace) for one in (*pod.initial, *pod.containers)]
         return {f"{pod.name}/{one.name}": one.log.decode(errors="replace") for pod, one in runs}
@@ -82,22 +86,20 @@ class Node:
 
     def _pods(self, target: str, namespace: str) -> list[Pod]:
         """The pods of a target, of labels as name=value,name=value, or all where it is empty."""
-        if "=" in target:
-            selector = dict(pair.split("=", 1) for pair in target.split(","))
-            return [pod for pod in self._world.pods if selects(selector, pod.labels)]
-        return self._world.pods_of(self._key(target, namespace)) if target else self._world.pods
+        if target and "=" not in target:
+            return self._world.pods_of(key_from(target, namespace))
+        return [pod for pod in self._world.pods if _has_labels(pod, target)]
 
     def _with_gone(self, target: str, namespace: str) -> list[Pod]:
-        gone = [
-            pod
-            for pod in self._world.gone
-            if not target or ("/" in target and pod.owner == self._key(target, namespace))
-        ]
-        return [*gone, *self._pods(target, namespace)]
+        """The same, and before them those that are gone."""
+        if target and "=" not in target:
+            key = key_from(target, namespace)
+            return [*(pod for pod in self._world.gone if pod.owner == key), *self._world.pods_of(key)]
+        return [pod for pod in (*self._world.gone, *self._world.pods) if _has_labels(pod, target)]
 
-    @staticmethod
-    def _key(target: str, namespace: str) -> Key:
-        return key_from(target, namespace)
+
+def _has_labels(pod: Pod, wanted: str) -> bool:
+    return not wanted or selects(dict(pair.split("=", 1) for pair in wanted.split(",")), pod.labels)
 
 
 async def serve(questions: socket.socket, ports: socket.socket, world: World) -> None:

@@ -94,9 +94,8 @@ class ContainerRun:
 
     def told(self) -> dict[str, Any]:
         """What there is to say about it."""
-        memory = self.process.memory() if self.process else {"resident": 0, "own": 0}
         said = {"name": self.name, "ready": self.ready, "restarts": self.restarts}
-        return said | {"reason": self.reason, "message": self.message, **memory}
+        return said | {"reason": self.reason, "message": self.message}
 
     async def _created(self) -> Process:
         while True:

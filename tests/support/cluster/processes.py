@@ -84,16 +84,13 @@ class Process:
         """Whether it has not ended."""
         return not self._ended.is_set()
 
-    def memory(self) -> dict[str, int]:
-        """Bytes that all its processes hold: resident, and of these their own."""
+    def memory(self) -> int:
+        """Bytes that its processes hold and share with nobody's files: what a limit of memory counts at least."""
         if not self._has_begun() or not self.is_running():
-            return {"resident": 0, "own": 0}
+            return 0
         namespace = _pids_of((self._folder / "pid").read_text())
         found = [_status(path) for path in Path("/proc").glob("[0-9]*") if _pids_of(path.name) == namespace]
-        return {
-            "resident": sum(one.get("VmRSS", 0) for one in found),
-            "own": sum(one.get("RssAnon", 0) + one.get("RssShmem", 0) for one in found),
-        }
+        return sum(one.get("RssAnon", 0) + one.get("RssShmem", 0) for one in found)
 
     def _has_begun(self) -> bool:
         return (self._folder / "pid").exists()
