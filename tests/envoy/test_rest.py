@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from typing import Any
 
 import httpx
@@ -10,6 +11,7 @@ import pytest
 from tests.e2e.test_cancel import has_left, until
 from tests.e2e.upstream import Upstream, echo
 from tests.envoy.clients import GENERATE, QUESTION, STREAM, events_of, question, text_of_events
+from tests.support.envoy_server import Envoy
 from tests.support.mesh import MeshProcess
 
 
@@ -94,3 +96,24 @@ def test_what_cannot_be_answered_is_json(
     assert reply.status_code == status
     assert reply.headers["content-type"] == "application/json"
     assert reply.json()["message"]
+
+
+def test_what_was_exported_can_be_imported_as_an_array(
+    rest: httpx.Client, asked: dict[str, Any], namespace: str
+) -> None:
+    rest.post(GENERATE, json=asked).raise_for_status()
+    exported = events_of(rest.get("/api/v1/cache:export", params={"namespace": namespace}).raise_for_status())
+    rest.post("/api/v1/cache:invalidate", json={"namespace": namespace}).raise_for_status()
+    entries = [message["entry"] for message in exported]
+    assert rest.post("/api/v1/cache:import", json=entries).raise_for_status().json()["imported"] == "1"
+    assert rest.post(GENERATE, json=asked).json()["outcome"]["status"] == "CACHE_STATUS_HIT"
+
+
+def test_invalidations_are_told_as_they_happen(rest: httpx.Client, envoy: Envoy, namespace: str) -> None:
+    with httpx.Client(base_url=envoy.url, headers=rest.headers, timeout=30) as watcher:
+        flush = threading.Timer(0.3, rest.post, ["/api/v1/cache:invalidate"], {"json": {"namespace": namespace}})
+        flush.start()
+        with watcher.stream("GET", "/api/v1/invalidations:watch") as reply:
+            told = next(line for line in reply.iter_lines() if namespace in line)
+        flush.join()
+    assert told.startswith("data: ")
