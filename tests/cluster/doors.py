@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -15,6 +16,7 @@ from tests.cluster.release import Release
 from tests.e2e.upstream import SLOW_WORDS, echo
 
 CALL_SECONDS = 60.0
+HIT_SECONDS = 10.0
 _PAUSE_SECONDS = 0.05
 
 
@@ -32,6 +34,14 @@ class Door:
         request = cache_pb2.GenerateRequest(request=_question(text, "echo"), control=control)
         reply: cache_pb2.GenerateResponse = self._stub.Generate(request, **self._options)
         return reply
+
+    def generate_until_hit(self, text: str) -> cache_pb2.GenerateResponse:
+        """The same again and again until it is a hit, at whichever replica; the last reply when that takes too long."""
+        deadline = time.monotonic() + HIT_SECONDS
+        while True:
+            reply = self.generate(text)
+            if reply.outcome.status == outcome_pb2.CACHE_STATUS_HIT or time.monotonic() > deadline:
+                return reply
 
     def stream(self, text: str) -> list[cache_pb2.StreamGenerateResponse]:
         """The steps of an answer that takes seconds, past the cache."""

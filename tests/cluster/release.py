@@ -38,9 +38,9 @@ _VALUES = {
             "models": ["echo", "slow"],
         },
     },
-    "gateway": {"replicaCount": 2, "minReadySeconds": 3},
-    "proxy": {"replicaCount": 2, "minReadySeconds": 3},
-    "envoy": {"replicaCount": 2, "minReadySeconds": 3},
+    "gateway": {"replicaCount": 2},
+    "proxy": {"replicaCount": 2},
+    "envoy": {"replicaCount": 2},
 }
 
 

@@ -22,7 +22,7 @@ def rest(release: Release) -> str:
 
 def test_a_grpc_client_gets_a_cached_answer_with_the_synapse_key(release: Release, namespace: str) -> None:
     with doors.opened(release, namespace) as door:
-        first, second = door.generate(QUESTION), door.generate(QUESTION)
+        first, second = door.generate(QUESTION), door.generate_until_hit(QUESTION)
     assert first.generation.choices[0].content == echo(QUESTION)
     assert second.outcome.status == outcome_pb2.CACHE_STATUS_HIT
 
@@ -37,6 +37,7 @@ def test_a_stream_comes_through_step_by_step(release: Release, namespace: str) -
 def test_a_rest_client_shares_the_cache_of_grpc_clients(release: Release, rest: str, namespace: str) -> None:
     with doors.opened(release, namespace) as door:
         door.generate(QUESTION)
+        door.generate_until_hit(QUESTION)
     question = {"model": "echo", "kind": "GENERATION_KIND_CHAT", "protocol": "PROTOCOL_OPENAI"}
     body = {
         "request": {**question, "messages": [{"role": "user", "text": QUESTION}]},

@@ -26,7 +26,7 @@ def test_a_rolling_restart_of_every_service_drops_no_request(release: Release, n
             release.cluster.restart(target)
         release.cluster.wait_ready(*RESTARTED, seconds=_SETTLE_SECONDS)
         time.sleep(1)
-    assert not load.failures, load.failures[:20]
+    assert not load.failures, "\n".join([*load.failures[:20], *release.cluster.events()])
     assert min(load.good["whole"], load.good["whole gRPC"]) > 50
     assert min(load.good["streamed"], load.good["streamed gRPC"]) >= 4
 
@@ -43,7 +43,7 @@ def test_scaling_the_proxy_out_and_in_spreads_the_work_and_drops_no_request(rele
         time.sleep(1)
     cluster.scale("sts/synapse-proxy", 2)
     cluster.wait_ready("sts/synapse-proxy", seconds=_SETTLE_SECONDS)
-    assert not load.failures, load.failures[:20]
+    assert not load.failures, "\n".join([*load.failures[:20], *release.cluster.events()])
     assert len(served) == 4
     assert min(served.values()) > 0, served
 

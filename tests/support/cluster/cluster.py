@@ -159,6 +159,10 @@ class Cluster:
         """What there is to say about the pods of a workload or Service, of labels (name=value), or about all."""
         return list(self.call("pods", target=target, namespace=self.namespace))
 
+    def events(self) -> list[str]:
+        """What has lately happened to pods, each with its time."""
+        return list(self.call("events"))
+
     def memory(self, target: str = "") -> dict[str, int]:
         """Bytes that each running container holds for itself, by pod/container; targets as for `pods`."""
         return dict(self.call("memory", target=target, namespace=self.namespace))

@@ -67,6 +67,9 @@ class Node:
     async def do_pods(self, target: str, namespace: str) -> list[dict[str, Any]]:
         return [pod.told() for pod in self._pods(target, namespace)]
 
+    async def do_events(self) -> list[str]:
+        return self._world.events
+
     async def do_memory(self, target: str, namespace: str) -> dict[str, int]:
         runs = [(pod, run) for pod in self._pods(target, namespace) for run in pod.containers if run.process]
         return {f"{pod.name}/{run.name}": run.process.memory() for pod, run in runs if run.process}

@@ -8,9 +8,11 @@ import shutil
 import time
 import traceback
 import uuid
+from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +28,7 @@ from tests.support.cluster.volumes import Volumes
 
 RETRY_SECONDS = 1.0
 BACK_OFF_SECONDS = (0, 10, 20, 40, 80, 160, 300)
+_EVENTS = 1000
 _SYSTEM = ("/usr/lib", "/usr/lib64", "/usr/share", "/etc/ssl", "/etc/ld.so.cache", "/etc/localtime")
 _NAMESWITCH = "passwd: files\ngroup: files\nhosts: files dns\n"
 
@@ -41,6 +44,7 @@ class Node:
     programs: Callable[[Image], Path]
     service_links: Callable[[str], dict[str, str]]
     speed: float
+    events: deque[str] = field(default_factory=lambda: deque(maxlen=_EVENTS))
 
 
 class ContainerRun:
@@ -75,6 +79,7 @@ class ContainerRun:
                 self.reason = "Completed" if status == 0 else "Error"
                 return status
             self.reason, self.message = "CrashLoopBackOff", f"exit status {status}"
+            self._pod.tell(f"{self.name} ended: {self.message}")
             pause = BACK_OFF_SECONDS[min(self.restarts, len(BACK_OFF_SECONDS) - 1)]
             await asyncio.sleep(pause / self._pod.node.speed)
             self.restarts += 1
@@ -136,6 +141,8 @@ class ContainerRun:
             await self._kill(f"Startup probe failed: {why}")
 
     async def _passed_readiness(self, good: bool, why: str) -> None:  # noqa: FBT001  # the shape of a callback
+        if good != self.ready:
+            self._pod.tell(f"{self.name} is {'ready' if good else 'not ready: ' + why}")
         self.ready, self.message = good, "" if good else f"Readiness probe failed: {why}"
 
     async def _passed_life(self, good: bool, why: str) -> None:  # noqa: FBT001  # the shape of a callback
@@ -145,6 +152,7 @@ class ContainerRun:
     async def _kill(self, why: str) -> None:
         if self.process is not None and not self._stopping:
             self.log += f"(killed: {why})\n".encode()
+            self._pod.tell(f"{self.name} is killed: {why}")
             await self.process.stop(self._pod.grace_seconds)
 
     async def _hook(self, hook: Object, process: Process, grace: float) -> None:
@@ -184,12 +192,14 @@ class Pod:
     def start(self) -> None:
         """Begin to run it."""
         self._task = asyncio.create_task(self._run())
+        self.tell("begins")
 
     def delete(self) -> None:
         """Begin to stop it; it is gone when `phase` says Deleted."""
         if self._ending is None:
             self.deleted_at = time.monotonic()
             self._ending = asyncio.create_task(self._end())
+            self.tell("is being stopped")
 
     @property
     def is_ready(self) -> bool:
@@ -205,6 +215,10 @@ class Pod:
     def hostname(self) -> str:
         """What it calls itself."""
         return str(self.spec.get("hostname", self.name))[:63]
+
+    def tell(self, event: str) -> None:
+        """Note an event, with the time of day."""
+        self.node.events.append(f"{datetime.now(UTC):%H:%M:%S.%f} {self.name} {self.ip} {event}")
 
     def serves(self) -> bool:
         """Whether all its containers are ready, even while it is being stopped."""
@@ -284,6 +298,7 @@ class Pod:
         self._volumes.remove()
         shutil.rmtree(self._folder, ignore_errors=True)
         self.phase = "Deleted"
+        self.tell("is gone")
 
     def _trouble(self) -> str:
         """What broke the runner itself."""

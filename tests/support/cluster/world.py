@@ -56,6 +56,11 @@ class World:
         for pod in self.pods:
             pod.renew_volumes()
 
+    @property
+    def events(self) -> list[str]:
+        """What has lately happened to pods, in order."""
+        return list(self._node.events)
+
     def remove(self, key: Key) -> None:
         """Take an object away; KeyError when there is none."""
         del self.store.objects[key]
