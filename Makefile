@@ -19,7 +19,7 @@ export UV_PYTHON_DOWNLOADS := never
 export PATH := $(CURDIR)/$(UV_HOME)/bin:$(PATH)
 MAKEFLAGS += --no-print-directory
 .DEFAULT_GOAL := help
-.PHONY: help up test unit check fix protos reference bench e2e node milvus katan helm envoy images client vllm triton weights clean
+.PHONY: help up test unit check fix protos reference bench e2e node milvus katan helm envoy images client cluster vllm triton weights clean
 
 help: ## list what can be made
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-9s %s\n", $$1, $$2}' Makefile
@@ -35,7 +35,7 @@ ifeq ($(TESTS),tests)
 	$(BIN)/python -m pytest tests $(addprefix --ignore=tests/,e2e unit cluster) -p no:cacheprovider $(ARGS) > $$log 2>&1 & \
 	first=0; $(BIN)/python -m pytest tests/unit tests/e2e $(ARGS) || first=$$?; \
 	second=0; wait $$! || second=$$?; cat $$log; \
-	third=0; $(BIN)/python -m pytest tests/cluster $(ARGS) || third=$$?; exit $$((first + second + third))
+	third=0; $(BIN)/python -m pytest tests/cluster --ignore=tests/cluster/test_rollout.py $(ARGS) || third=$$?; exit $$((first + second + third))
 else
 	$(BIN)/python -m pytest $(TESTS) $(ARGS)
 endif
@@ -96,6 +96,9 @@ images: $(DEV) ## build the four images with buildah, podman or docker, with an 
 
 client: $(DEV) ## build the wheel of the gRPC client, synapse-protos, into dist/
 	$(UV) build --wheel --out-dir dist protos
+
+cluster: $(DEV) milvus helm envoy ## run the chart as processes of this machine; restart and scale it under load, too
+	$(BIN)/python -m pytest tests/cluster $(ARGS)
 
 vllm: $(DEV) ## fetch a real vLLM (3.5 GB) and test the mesh before it
 	$(BIN)/python -m tests.optin.vllm_server
