@@ -38,6 +38,7 @@ _VALUES = {
             "models": ["echo", "slow"],
         },
     },
+    "tests": {"model": "echo"},
     "gateway": {"replicaCount": 2},
     "proxy": {"replicaCount": 2},
     "envoy": {"replicaCount": 2},
@@ -139,7 +140,7 @@ def render(folder: Path, *, release: str = NAME, values: Mapping[str, Any] | Non
 def installed(folder: Path) -> Iterator[Release]:
     """A cluster with the release in it, all of it ready."""
     try:
-        with Cluster(NAMESPACE, images={"backend": _backend}) as cluster:
+        with Cluster(NAMESPACE, speed=5.0, images={"backend": _backend}) as cluster:
             manifests = render(folder)
             cluster.apply(f"{_BACKENDS.read_text()}\n---\n{manifests}")
             cluster.wait_ready(seconds=READY_SECONDS)

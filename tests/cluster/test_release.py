@@ -77,7 +77,7 @@ def test_nothing_was_started_twice(release: Release) -> None:
 def test_every_pod_fits_into_the_memory_it_asks_for(
     release: Release, record_property: Callable[[str, object], None]
 ) -> None:
-    selector, found = "app.kubernetes.io/name=synapse", {}
+    selector, found = "app.kubernetes.io/instance=synapse", {}
     held = release.cluster.memory(selector)
     for pod in release.cluster.pods(selector):
         kind, name = pod["owner"].split("/")
