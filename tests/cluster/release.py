@@ -8,7 +8,7 @@ import json
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -140,7 +140,9 @@ def render(folder: Path, *, release: str = NAME, values: Mapping[str, Any] | Non
 def installed(folder: Path) -> Iterator[Release]:
     """A cluster with the release in it, all of it ready."""
     try:
-        with Cluster(NAMESPACE, speed=5.0, images={"backend": _backend}) as cluster:
+        with Cluster(
+            NAMESPACE, speed=5.0, images={"backend": lambda: images.of_tests("tests.cluster.backend")}
+        ) as cluster:
             manifests = render(folder)
             cluster.apply(f"{_BACKENDS.read_text()}\n---\n{manifests}")
             cluster.wait_ready(seconds=READY_SECONDS)
@@ -175,12 +177,3 @@ def beside(release: Release, name: str, folder: Path, values: Mapping[str, Any])
 
 def _is_workload(one: Object) -> bool:
     return one["kind"] in {"Deployment", "StatefulSet"}
-
-
-def _backend() -> images.Image:
-    program = images.python()
-    mounts = [*program.mounts, *((str(parts.ROOT / name),) * 2 for name in ("tests", "protos/gen"))]
-    environment = {**program.environment, "PYTHONPATH": str(parts.ROOT)}
-    return replace(
-        program, entrypoint=["python", "-m", "tests.cluster.backend"], mounts=mounts, environment=environment
-    )

