@@ -43,6 +43,16 @@ class Door:
             if reply.outcome.status == outcome_pb2.CACHE_STATUS_HIT or time.monotonic() > deadline:
                 return reply
 
+    def is_open(self) -> bool:
+        """Whether somebody behind it answers by now."""
+        try:
+            self.generate("Is anybody behind the door?")
+        except grpc.RpcError as error:
+            if error.code() != grpc.StatusCode.UNAVAILABLE:
+                raise
+            return False
+        return True
+
     def stream(self, text: str) -> list[cache_pb2.StreamGenerateResponse]:
         """The steps of an answer that takes seconds, past the cache."""
         control = outcome_pb2.CacheControl(namespace=self._namespace, skip=True)
