@@ -32,8 +32,8 @@ up: $(UP) ## run the whole mesh here; ARGS="--port 9000 --upstream URL ..."
 test: check node milvus katan helm envoy ## everything that must hold: the checks and all tests; TESTS=... for some of them
 ifeq ($(TESTS),tests)
 	@log=$$(mktemp); trap 'rm -f $$log' EXIT; \
-	$(BIN)/python -m pytest tests/contract tests/test_house.py -p no:cacheprovider $(ARGS) > $$log 2>&1 & \
-	first=0; $(BIN)/python -m pytest tests $(addprefix --ignore=tests/,contract cluster test_house.py) $(ARGS) || first=$$?; \
+	$(BIN)/python -m pytest tests/contract tests/chart tests/test_house.py -p no:cacheprovider $(ARGS) > $$log 2>&1 & \
+	first=0; $(BIN)/python -m pytest tests $(addprefix --ignore=tests/,contract chart cluster test_house.py) $(ARGS) || first=$$?; \
 	second=0; wait $$! || second=$$?; cat $$log; \
 	third=0; $(BIN)/python -m pytest tests/cluster --ignore=tests/cluster/test_rollout.py $(ARGS) || third=$$?; exit $$((first + second + third))
 else
