@@ -189,7 +189,8 @@ def collapsed(replies: list[wire.GenerateResponse]) -> int:
 
 
 async def test_fifty_who_ask_two_replicas_make_one_call(mesh: Mesh) -> None:
-    both = [await mesh.replica() for _ in range(2)]
+    patient = {"wait_ms": 20_000, "lease_ms": 10_000}  # a busy machine may stop for a second
+    both = [await mesh.replica(coalescing=patient) for _ in range(2)]
     asking = [asyncio.create_task(both[i % 2].ask("Why is the sky blue?")) for i in range(50)]
     await mesh.backend.called(1)
     await asyncio.sleep(1.5)  # until all have joined, on a busy machine, too
